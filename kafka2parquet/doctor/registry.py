@@ -29,7 +29,7 @@ _URL_PROPERTY = "{side}.converter.schema.registry.url"
 REGISTRY = Check(
     "registry",
     "Schema registry",
-    "Asks each registry for a schema that doesn't exist, through the same client as the converter, and expects to be told so."
+    "Asks each registry for a schema that doesn't exist, through the same client as the converter, and expects that answer."
     " If no answer comes, looks up the host, and tries TCP and TLS one after the other.",
     (
         *tcp_causes("schema.registry.url", _EXAMPLE),

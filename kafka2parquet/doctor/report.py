@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka2parquet.doctor.check import Finding, Level
 from kafka2parquet.doctor.table import group_of
+from kafka2parquet.util.figures import counted
 
 #: The version of the form that `as_json` writes. A change that a reader could trip over gets another number.
 JSON_VERSION = 1
@@ -73,7 +74,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     failed, warnings, skipped = (counts[level] for level in (Level.FAILED, Level.WARNING, Level.SKIPPED))
     parts = [f"{counts[Level.OK]} fine"]
     if warnings:
-        parts.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
+        parts.append(counted(warnings, "warning"))
     if failed:
         parts.append(f"{failed} failed")
     if skipped:

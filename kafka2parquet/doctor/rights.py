@@ -15,7 +15,11 @@ from kafka2parquet.doctor.facts import Facts
 
 def text(facts: Facts) -> str:
     """Return the least rights as text with commands to paste. Nothing is connected."""
-    paragraphs = ["Kafka ACLs:\n" + "\n".join(kafka_acls(facts))]
+    paragraphs = [
+        "Kafka ACLs:\n" + "\n".join(kafka_acls(facts)),
+        "Kafka ACLs without which the sink works, but neither its status nor the doctor knows the retention:\n"
+        + "\n".join(optional_acls(facts)),
+    ]
     scheme = urlsplit(facts.storage.url).scheme
     if scheme in ("s3", "s3a"):
         paragraphs.append("IAM policy:\n" + json.dumps(iam_policy(facts), indent=2))
@@ -29,7 +33,7 @@ def text(facts: Facts) -> str:
 def as_json(facts: Facts) -> dict[str, Any]:
     """Return the least rights as values that `json.dumps` takes; the store's are left out if it is neither S3 nor GCS."""
     scheme = urlsplit(facts.storage.url).scheme
-    found: dict[str, Any] = {"kafka_acls": list(kafka_acls(facts))}
+    found: dict[str, Any] = {"kafka_acls": list(kafka_acls(facts)), "optional_kafka_acls": list(optional_acls(facts))}
     if scheme in ("s3", "s3a"):
         found["iam_policy"] = iam_policy(facts)
     if scheme in ("gs", "gcs"):
@@ -39,18 +43,29 @@ def as_json(facts: Facts) -> dict[str, Any]:
 
 def kafka_acls(facts: Facts) -> Iterator[str]:
     """Yield the commands that grant the rights on topics and group. READ includes DESCRIBE."""
-    command = f"kafka-acls --bootstrap-server {facts.bootstrap} --add --allow-principal {shlex.quote(facts.principal)}"
-    named = facts.named_topics
-    for topic in named or [each.name for each in facts.topics]:
-        # DESCRIBE_CONFIGS is for the retention margin of the status, and for this doctor; the sink runs without it.
-        yield f"{command} --operation Read --operation DescribeConfigs --topic {shlex.quote(topic)}"
-    if not named and not facts.topics:
-        pattern = facts.config.text(TOPICS_REGEX)
-        yield f"{command} --operation Read --operation DescribeConfigs --topic '<each topic that matches {pattern}>'"
+    command = _command(facts)
+    yield from (f"{command} --operation Read --topic {topic}" for topic in _topics(facts))
     yield f"{command} --operation Read --group {shlex.quote(facts.group_id)}"
     if facts.dead_letters is not None:
         topic = shlex.quote(facts.dead_letters.topic)
         yield f"{command} --operation Write --operation Describe --operation Create --topic {topic}"
+
+
+def optional_acls(facts: Facts) -> Iterator[str]:
+    """Yield the commands that grant the rights to read settings: the topics' for the status, the brokers' for the doctor."""
+    command = _command(facts)
+    yield from (f"{command} --operation DescribeConfigs --topic {topic}" for topic in _topics(facts))
+    yield f"{command} --operation DescribeConfigs --cluster"
+
+
+def _command(facts: Facts) -> str:
+    return f"kafka-acls --bootstrap-server {facts.bootstrap} --add --allow-principal {shlex.quote(facts.principal)}"
+
+
+def _topics(facts: Facts) -> list[str]:
+    """Return the topics for a shell; a placeholder for those of a pattern that were not looked up."""
+    names = facts.named_topics or tuple(topic.name for topic in facts.topics)
+    return [shlex.quote(name) for name in names] or [f"'<each topic that matches {facts.config.text(TOPICS_REGEX)}>'"]
 
 
 def iam_policy(facts: Facts) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
+from kafka2parquet.util.figures import size
 
 _FOLDER = {"folder": "/var/lib/sink"}
 _CURE = "Name a folder on a local disk."
@@ -40,16 +41,16 @@ SPACE = Check(
     (
         Cause(
             "too-little",
-            {**_FOLDER, "free_mib": "100", "wanted_mib": "1,024"},
-            "{folder} has {free_mib} MiB free, less than the sink may buffer in memory alone.",
-            "Free some space, or name a folder on a larger disk: at least {wanted_mib} MiB.",
+            {**_FOLDER, "free": "100 MiB", "wanted": "1.0 GiB"},
+            "{folder} has {free} free, less than the sink may buffer in memory alone.",
+            "Free some space, or name a folder on a larger disk: at least {wanted}.",
             paste=_PASTE,
         ),
         Cause(
             "little",
-            {**_FOLDER, "free_mib": "600", "wanted_mib": "1,024"},
-            "{folder} has {free_mib} MiB free, which is little for all open files.",
-            "Provide at least {wanted_mib} MiB, and more if files are large.",
+            {**_FOLDER, "free": "600 MiB", "wanted": "1.0 GiB"},
+            "{folder} has {free} free, which is little for all open files.",
+            "Provide at least {wanted}, and more if files are large.",
             Level.WARNING,
             paste=_PASTE,
         ),
@@ -109,8 +110,8 @@ def _space(folder: Path, existing: Path, memory_bytes: int) -> Iterator[Finding]
     free_bytes = shutil.disk_usage(existing).free
     values: dict[str, Any] = {
         "folder": folder,
-        "free_mib": f"{free_bytes >> 20:,}",
-        "wanted_mib": f"{_LITTLE * memory_bytes >> 20:,}",
+        "free": size(free_bytes),
+        "wanted": size(_LITTLE * memory_bytes),
     }
     free_files = os.statvfs(existing)
     if free_bytes < memory_bytes:
@@ -120,7 +121,7 @@ def _space(folder: Path, existing: Path, memory_bytes: int) -> Iterator[Finding]
     elif free_files.f_files > 0 and free_files.f_favail < _FEW_FILES:
         yield SPACE.found("no-inodes", folder=folder, free=free_files.f_favail)
     else:
-        yield SPACE.ok(text=f"{free_bytes >> 30:,} GiB free")
+        yield SPACE.ok(text=f"{size(free_bytes)} free")
 
 
 def file_system(folder: Path, mounts: Path) -> str:

@@ -272,7 +272,7 @@ def topic_info(topic: Any) -> TopicInfo:
 
 
 def _rights(numbers: Any) -> frozenset[int] | None:
-    """Return the rights in an answer; None if the broker left them out, which it says by a number that is no set of rights."""
+    """Return the rights in an answer; None if the broker left them out, which sets only the highest bit."""
     found = frozenset(numbers) if numbers is not None else frozenset()
     return None if not found or max(found) >= 31 else found
 

@@ -23,6 +23,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.util.figures import counted
 
 _GROUP = {"group": "connect-orders-to-s3"}
 _PLACE = {**_GROUP, "bootstrap": "broker-1.example:9092"}
@@ -253,8 +254,7 @@ def _committed(facts: Facts, coordinator: int) -> Iterator[Finding]:
             is_fine = False
             yield finding
     if is_fine:
-        count = len(facts.committed)
-        yield COMMITTED.ok(text=f"of {count} partition{'' if count == 1 else 's'}")
+        yield COMMITTED.ok(text=f"of {counted(len(facts.committed), 'partition')}")
 
 
 def _offset_finding(facts: Facts, partition: TopicPartition, committed: Committed, start: int, end: int) -> Finding | None:

@@ -25,7 +25,7 @@ ADVERTISED = Check(
         Cause(
             "loopback",
             {"broker": "2", "server": "localhost:9092"},
-            "Broker {broker} tells its clients to connect to {server}, which is the client's own machine.",
+            "Broker {broker} advertises {server}, which is each client's own machine.",
             "Set advertised.listeners of that broker to an address that its clients can reach. In containers, give the host and"
             " the other containers one listener each. On the broker:",
             paste="advertised.listeners=<listener>://<address that clients reach>:<port>",

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 
 from kafka2parquet.connect.describe import duration
-from kafka2parquet.doctor.broker.cluster import LEADER_NOT_AVAILABLE, NO_ERROR, READ, TOPIC, TOPIC_REFUSED, Configs, TopicInfo
+from kafka2parquet.doctor.broker.cluster import (
+    LEADER_NOT_AVAILABLE,
+    NO_ERROR,
+    READ,
+    TOPIC,
+    TOPIC_REFUSED,
+    UNKNOWN_TOPIC,
+    Configs,
+    TopicInfo,
+)
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
+from kafka2parquet.util import figures
+from kafka2parquet.util.figures import counted, size
 
 _TOPIC = {"topic": "orders"}
 _PLACE = {**_TOPIC, "bootstrap": "broker-1.example:9092"}
@@ -125,8 +135,8 @@ RETENTION = Check(
         ),
         Cause(
             "by-size",
-            {**_TOPIC, "size_mib": "1,024"},
-            "{topic} keeps at most {size_mib} MiB for each partition (retention.bytes): a burst of records shortens the time"
+            {**_TOPIC, "size": "1.0 GiB"},
+            "{topic} keeps at most {size} for each partition (retention.bytes): a burst of records shortens the time"
             " that is left to write them, whatever retention.ms says.",
             "Make retention.bytes large enough for some hours of the highest rate, or remove it.",
             Level.WARNING,
@@ -240,9 +250,8 @@ def _topic_finding(facts: Facts, topic: TopicInfo) -> Finding:
     if without or topic.error_code == LEADER_NOT_AVAILABLE:
         return TOPICS.found("no-leader", topic.name, **values, partitions=", ".join(map(str, without)) or "all")
     if topic.error_code == NO_ERROR:
-        count = len(topic.leaders)
-        return TOPICS.ok(topic.name, f"{count} partition{'' if count == 1 else 's'}")
-    if topic.error_code == 3:
+        return TOPICS.ok(topic.name, counted(len(topic.leaders), "partition"))
+    if topic.error_code == UNKNOWN_TOPIC:
         return TOPICS.found("missing", topic.name, **values)
     return TOPICS.found("bad-name", topic.name, **values, code=topic.error_code)
 
@@ -253,7 +262,7 @@ def compare_tasks(facts: Facts) -> Iterator[Finding]:
     if tasks > partitions:
         yield TASKS.found("idle-tasks", tasks=tasks, partitions=partitions)
     else:
-        yield TASKS.ok(text=f"{tasks} for {partitions} partition{'' if partitions == 1 else 's'}")
+        yield TASKS.ok(text=f"{tasks} for {counted(partitions, 'partition')}")
 
 
 def compare_settings(facts: Facts) -> Iterator[Finding]:
@@ -268,7 +277,7 @@ def compare_settings(facts: Facts) -> Iterator[Finding]:
         yield _retention(facts, topic, found)
         size_bytes = found.number("retention.bytes") or -1
         if size_bytes > 0:
-            yield RETENTION.found("by-size", topic, topic=topic, size_mib=f"{size_bytes >> 20:,}")
+            yield RETENTION.found("by-size", topic, topic=topic, size=size(size_bytes))
         policy = found.values.get("cleanup.policy", "delete")
         if "compact" in policy:
             yield CLEANUP.found("compacted", topic, topic=topic, bootstrap=facts.bootstrap, policy=policy)
@@ -282,7 +291,7 @@ def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
     retention_ms, open_ms = found.number("retention.ms"), facts.longest_open_ms
     if retention_ms is None:
         return RETENTION.not_possible(f"the broker doesn't say how long {topic} keeps records")
-    if retention_ms < 0:
+    if retention_ms < 0 or "delete" not in found.values.get("cleanup.policy", ""):
         return RETENTION.ok(topic, "for ever")
     values = {"topic": topic, "bootstrap": facts.bootstrap, "retention": _long(retention_ms)}
     if open_ms is None:
@@ -307,7 +316,7 @@ def _message_size(facts: Facts, topic: str, found: Configs) -> Finding:
         if size_bytes > limit_bytes:
             values = {"bytes": size_bytes, "limit": limit_bytes, "wanted": 4 * size_bytes}
             return MESSAGE_SIZE.found(cause, topic, topic=topic, **values)
-    return MESSAGE_SIZE.ok(topic, f"at most {size_bytes:,} bytes")
+    return MESSAGE_SIZE.ok(topic, f"at most {size(size_bytes)}")
 
 
 def _timestamps(facts: Facts, configs: dict[str, Configs]) -> Iterator[Finding]:
@@ -330,4 +339,4 @@ def _long(milliseconds: int) -> str:
     """Return a duration for people: exactly if it is a whole number of a unit, otherwise to the second."""
     if milliseconds % 1000 == 0 or milliseconds < 1000:
         return duration(milliseconds)
-    return str(datetime.timedelta(seconds=round(milliseconds / 1000)))
+    return figures.duration(milliseconds / 1000)

@@ -12,6 +12,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level, NotPossible
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.doctor.sockets import STEP_S
 from kafka2parquet.doctor.store.reach import endpoint_of, proxy_of, trusted_context
+from kafka2parquet.util.figures import counted
 
 _ANSWER = {"endpoint": "https://s3.eu-central-1.amazonaws.com", "skew": "20 minutes", "direction": "ahead of"}
 
@@ -95,10 +96,9 @@ def compare_clocks(facts: Facts) -> Iterator[Finding]:
     if abs(skew_s) <= _OFF_S:
         yield CLOCK.ok(text="differs by less than a minute")
         return
-    minutes = round(abs(skew_s) / 60)
     values = {
         "endpoint": endpoint,
-        "skew": f"{minutes:,} minute{'' if minutes == 1 else 's'}",
+        "skew": counted(round(abs(skew_s) / 60), "minute"),
         "direction": "ahead of" if skew_s > 0 else "behind",
     }
     yield CLOCK.found("far-off" if abs(skew_s) > _REFUSED_S else "off", **values)

@@ -15,6 +15,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.util.figures import counted
 
 _FILE = {"topic": "orders", "key": "topics/orders/partition=0/orders+0+0000000000.snappy.parquet"}
 
@@ -99,7 +100,7 @@ def look_at_files(facts: Facts) -> Iterator[Finding]:
         if of_check:
             yield from of_check
         else:
-            yield check.ok(text="none yet" if not files else f"{files:,} files seen")
+            yield check.ok(text="none yet" if not files else f"{counted(files, 'file')} seen")
 
 
 @attrs.frozen

@@ -181,7 +181,7 @@ def reach_store(facts: Facts) -> Iterator[Finding]:
             yield BUCKET.found("other-region", bucket=_bucket(facts), region=_region(facts), url=url, reason=_brief(error))
         else:
             yield BUCKET.found("not-usable", url=url, reason=_brief(error))
-    except StoragePermissionError:  # the right to list has a check of its own
+    except StoragePermissionError:  # another check looks at the right to list
         yield REACH.ok(url)
         yield CREDENTIALS.ok()
     else:

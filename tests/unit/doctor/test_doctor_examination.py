@@ -24,7 +24,7 @@ FACTS = cast(Facts, Nothing())
 
 
 def check(name: str) -> Check:
-    fatal = Cause("broken", {"what": "door"}, "The {what} is broken.", "Mend the {what}.", paste="glue {what}")
+    fatal = Cause("broken", {"what": "door"}, "The {what} is broken.", "Repair the {what}.", paste="glue {what}")
     slight = Cause("loose", {}, "It is loose.", "Look after it.", Level.WARNING)
     return Check(name, name.title(), "Looks at it.", (fatal, slight))
 
@@ -43,7 +43,7 @@ def outcomes(*steps: Step) -> list[tuple[str, Level]]:
 def test_a_finding_has_the_texts_of_its_cause() -> None:
     """The values of a finding are put into text, cure and the lines to paste."""
     finding = A.found("broken", "house", what="window")
-    assert ("The window is broken.", "Mend the window.", "glue window") == (finding.text, finding.cure, finding.paste)
+    assert ("The window is broken.", "Repair the window.", "glue window") == (finding.text, finding.cure, finding.paste)
     assert ("house", "broken", Level.FAILED) == (finding.subject, finding.cause, finding.level)
 
 

@@ -33,13 +33,19 @@ def test_acls_of_topics_and_group() -> None:
     """Each topic and the group get a command, with the user of the login."""
     commands = list(rights.kafka_acls(facts(s3_sink(topics="orders,returns"), LOGIN)))
     assert [
-        "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:alice --operation Read --operation"
-        f" DescribeConfigs --topic {topic}"
+        f"kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:alice --operation Read --topic {topic}"
         for topic in ("orders", "returns")
     ] == commands[:2]
     assert [
         "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:alice --operation Read --group connect-sink"
     ] == (commands[2:])
+
+
+def test_acls_that_are_optional() -> None:
+    """The right to read settings is apart from what the sink can't do without."""
+    commands = list(rights.optional_acls(facts(s3_sink(topics="orders"), LOGIN)))
+    command = "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:alice --operation DescribeConfigs"
+    assert [f"{command} --topic orders", f"{command} --cluster"] == commands
 
 
 def test_acls_of_a_pattern_and_of_dead_letters() -> None:
@@ -94,7 +100,7 @@ def test_text_and_json_by_store(url: str, title: str, name: str | None) -> None:
     of = facts(s3_sink(kafka2parquet_storage_url=url))
     assert title in rights.text(of)
     found = rights.as_json(of)
-    assert {"kafka_acls", *([name] if name else [])} == set(found)
+    assert {"kafka_acls", "optional_kafka_acls", *([name] if name else [])} == set(found)
     assert "secret-of-alice" not in json.dumps(found)
 
 
