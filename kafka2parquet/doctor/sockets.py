@@ -13,8 +13,6 @@ from kafka2parquet.doctor.check import Cause
 #: Time limit for each step of a connection, in seconds.
 STEP_S = 5.0
 
-_NOT_REACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
-
 
 class TroubleError(Exception):
     """A step of a connection failed.
@@ -150,13 +148,15 @@ def connect(host: str, port: int, timeout_s: float = STEP_S) -> socket.socket:
         raise TroubleError("dns", server=server, host=host, port=port, reason=_said(error)) from error
     trouble: TroubleError | None = None
     for family, kind, protocol, _, address in addresses:
-        connection = socket.socket(family, kind, protocol)
-        connection.settimeout(timeout_s)
+        connection: socket.socket | None = None
         try:
+            connection = socket.socket(family, kind, protocol)
+            connection.settimeout(timeout_s)
             connection.connect(address)
             return connection
         except OSError as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             trouble = _tcp_trouble(error, host, port, timeout_s)
     assert trouble is not None  # a host has at least one address
     raise trouble
@@ -168,8 +168,6 @@ def _tcp_trouble(error: OSError, host: str, port: int, timeout_s: float) -> Trou
         return TroubleError("refused", **values)
     if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
         return TroubleError("timeout", **values, seconds=f"{timeout_s:g}")
-    if error.errno in _NOT_REACHABLE:
-        return TroubleError("unreachable", **values, reason=_said(error))
     return TroubleError("unreachable", **values, reason=_said(error))
 
 

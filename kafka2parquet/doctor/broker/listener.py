@@ -193,7 +193,7 @@ class Visit:
             # A server that speaks TLS 1.3 refuses the client's certificate only after the handshake, in this answer.
             connection.ask_versions()
         except TroubleError as trouble:
-            raise TroubleError("client-certificate", reason=trouble.values["reason"]) from trouble
+            raise _without_certificate(trouble) from trouble
         except NoAnswerError as error:
             self._step = PROTOCOL if self._step is TCP else self._step
             is_web_server = speaks_http(connection.host, connection.port, self._step_s)
@@ -225,10 +225,7 @@ class Visit:
         except TroubleError as trouble:
             if trouble.cause == "tls-refused":
                 self._raise_if_other_protocol(connection)
-                reason = str(trouble.values["reason"])
-                if _is_alert(reason) and "certificate" in reason.lower():
-                    raise TroubleError("client-certificate", reason=reason) from trouble
-            raise
+            raise _without_certificate(trouble) from trouble
 
     def _log_in(self, connection: BrokerConnection) -> None:
         """Log in, if the settings say so, and see that the listener answers a request that needs a login."""
@@ -268,6 +265,14 @@ class Visit:
 
 def _described(error: NoAnswerError) -> str:
     return f"it sent {error.received[:40]!r}" if error.received else str(error)
+
+
+def _without_certificate(trouble: TroubleError) -> TroubleError:
+    """Return the trouble of a client certificate, if the server's alert is about one; otherwise the same trouble."""
+    reason = str(trouble.values.get("reason", ""))
+    words = ("certificate", "unknown ca", "access denied")
+    is_about_one = _is_alert(reason) and any(word in reason.lower() for word in words)
+    return TroubleError("client-certificate", reason=reason) if is_about_one else trouble
 
 
 def _is_alert(reason: str) -> bool:
