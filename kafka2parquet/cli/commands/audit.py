@@ -31,6 +31,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_configuration(command)
     command.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
     command.add_argument("--json", action="store_true", help="print everything as JSON")
+    command.add_argument(
+        "--group", metavar="GROUP", help="use the offsets of this consumer group, such as that of a run with --from"
+    )
     command.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
 
 
@@ -40,7 +43,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
     """
-    found = audit(config, worker, deep=options.deep)
+    found = audit(config, worker, deep=options.deep, group_id=options.group)
     if options.html:
         title = f"{config.name}: coverage of the topics' offsets"
         Path(options.html).write_text(page(title, found, deep=options.deep), encoding="utf-8")
@@ -52,8 +55,8 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
 
 
-def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> Audit:
-    """Audit all partitions of the configuration's topics.
+def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False, group_id: str | None = None) -> Audit:
+    """Audit all partitions of the configuration's topics, with the offsets of the sink's group or of another one.
 
     Blocks: reads each file's footer, and with `deep` also all rows and the log.
 
@@ -62,7 +65,7 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) ->
     """
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
-    with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
+    with LogReader(consumer.bootstrap_servers, group_id or consumer.group_id, consumer.client_settings) as log:
         topics = topics_of(config, log)
         committed = log.committed(topics)
         found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.audit.flushes import flushes_table
+from kafka2parquet.audit.flushes import SCHEMA, flushes_table
+from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     """
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     topics = (options.topic,) if options.topic else _topics(config, worker)
-    found = pa.concat_tables([flushes_table(storage, naming, topic) for topic in topics] or [pa.table({})])
+    found = pa.concat_tables([SCHEMA.empty_table(), *(flushes_table(storage, naming, topic) for topic in topics)])
     if options.json:
         for row in found.to_pylist():
             tell(json.dumps({name: _plain(value) for name, value in row.items()}))
@@ -60,14 +61,13 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
 
 def _topics(config: ConnectConfig, worker: WorkerConfig) -> Collection[str]:
     """Return the topics of a configuration. Those of a pattern are looked up in Kafka."""
-    pattern = config.topics_pattern
-    if pattern is None:
+    if config.topics_pattern is None:
         return config.items(TOPICS)
     consumer = worker.consumer_for(config)
     if not consumer.bootstrap_servers:
         raise ConfigurationError("The topics of topics.regex are looked up in Kafka: name brokers, or a topic with --topic.")
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        return [topic for topic in log.topics() if pattern.fullmatch(topic)]
+        return topics_of(config, log)
 
 
 def _plain(value: Any) -> Any:

@@ -163,6 +163,19 @@ def test_what_is_published_counts_the_files_of_the_range_alone(sink: Sink) -> No
     ]
 
 
+def test_the_audit_of_a_range(sink: Sink, capsys: pytest.CaptureFixture[str]) -> None:
+    """A range is audited with the offsets of its group; those of the sink's group say nothing about its files."""
+    assert 0 == sink.run("--to", "200")
+    sink.configure(**{"topics.dir": "again"})
+    assert 0 == sink.run("--from", "0", "--to", "100")
+    command = ["audit", str(sink.folder / "sink.json"), "--bootstrap-server", sink.broker.bootstrap]
+    capsys.readouterr()
+    assert 4 == main(command)
+    assert "[100, 200) is in no file" in capsys.readouterr().out
+    assert 0 == main([*command, "--deep", "--group", sink.found()["group"]])
+    assert "EXACT: every offset is covered once; 200 rows" in capsys.readouterr().out
+
+
 def test_a_range_leaves_the_sinks_offsets_alone(sink: Sink) -> None:
     """A range has a group for itself; without --from, the sink's own group continues where it stopped."""
     assert 0 == sink.run("--to", "100")
