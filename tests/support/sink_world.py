@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -15,8 +15,10 @@ from kafka2parquet.records import Reject
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.support.tasks import make_task
 
-TOPIC = "events"
-STEPS = 2000
+TOPIC, GROUP = "events", "group"
+STEPS = 3000
+
+_E = TypeVar("_E", bound=Event)
 
 
 class Died(BaseException):
@@ -32,51 +34,66 @@ class SinkWorld:
         self.storage = MemoryStorage()
         self.clock = ManualClock()
         self.events: list[Event] = []
+        self.tasks: list[SinkTask] = []
 
     def append(self, *values: bytes | None, key: bytes | None = None, headers: bytes | None = None, time_ms: int = 0) -> None:
         records = [MemoryRecord(value, key=key, headers=headers, timestamp_ms=time_ms) for value in values]
         self.kafka.append(TOPIC, 0, records)
 
-    def task(self, *, die_at: Callable[[Event], bool] | None = None, **parts: Any) -> SinkTask:
+    def task(self, *, group: str = GROUP, die_at: Callable[[Event], bool] | None = None, **parts: Any) -> SinkTask:
         def hook(event: Event) -> None:
             self.events.append(event)
             if die_at is not None and die_at(event):
                 raise Died
 
         defaults: dict[str, Any] = {
-            "consumer": MemoryConsumer(self.kafka, group_id="group", topics=[TOPIC]),
+            "consumer": MemoryConsumer(self.kafka, group_id=group, topics=[TOPIC]),
             "converter": JsonConverter(),
             "partitioner": DefaultPartitioner(),
             "rotation": RecordCountRotation(10),
             "storage": self.storage,
             "clock": self.clock,
         }
-        return make_task(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]})
+        self.tasks.append(make_task(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]}))
+        return self.tasks[-1]
 
-    def run(self, until: int, **parts: Any) -> None:
+    def run(self, until: int, *, group: str = GROUP, **parts: Any) -> None:
         """Runs a task, while time passes, until the committed offset is `until` or the task dies."""
-        task = self.task(**parts)
+        task = self.task(group=group, **parts)
         try:
-            self.step_until(task, lambda: (self.committed or 0) >= until)
+            self.step_until(task, lambda: (self.committed_by(group) or 0) >= until)
         except Died:
             return
         finally:
             task.close(flush=False)
 
-    def step_until(self, task: SinkTask, condition: Callable[[], bool], *, seconds: float = 0.1) -> None:
+    def step_until(self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0.1) -> None:
         """Steps while time passes."""
         for _ in range(STEPS):
             if condition():
                 return
             task.step(0.001)
             self.clock.advance(seconds)
-        raise TimeoutError(f"committed {self.kafka.committed('group', TOPIC, 0)}")
+        raise TimeoutError(f"committed {self.committed}; events: {self.events}")
+
+    def close(self) -> None:
+        """Closes all tasks that were made, and drops their open rows."""
+        for task in self.tasks:
+            task.close(flush=False)
+
+    def committed_by(self, group: str) -> int | None:
+        """Returns the committed offset of a group, unless its commit is that of an intent."""
+        committed = self.kafka.committed(group, TOPIC, 0)
+        return None if committed is None or " i " in committed.metadata else committed.offset
 
     @property
     def committed(self) -> int | None:
         """The committed offset, unless its commit is that of an intent."""
-        committed = self.kafka.committed("group", TOPIC, 0)
-        return None if committed is None or " i " in committed.metadata else committed.offset
+        return self.committed_by(GROUP)
+
+    def of(self, kind: type[_E]) -> list[_E]:
+        """Returns the events of a kind, in the order in which they happened."""
+        return [event for event in self.events if isinstance(event, kind)]
 
     def tables(self, role: str = "values") -> dict[str, pa.Table]:
         """Returns the files of a role by key, without the part before the topic."""
