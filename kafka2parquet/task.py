@@ -525,9 +525,11 @@ class SinkTask:
 
 
 def _log_problem(event: Event) -> None:
-    """Log failures that a task survives."""
+    """Log failures that a task survives. A log in JSON gets their fields, too."""
+    extra = {"event": event}
     if isinstance(event, TaggingFailed):
-        _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, printable(event.key), event.error)
+        key = printable(event.key)
+        _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, key, event.error, extra=extra)
     elif isinstance(event, StorageRetried | ConverterRetried):
         _LOG.warning(
             "%s: attempt %d failed, next in %.1f s: %s",
@@ -535,6 +537,7 @@ def _log_problem(event: Event) -> None:
             event.attempt,
             event.retry_in_s,
             event.error,
+            extra=extra,
         )
 
 

@@ -247,6 +247,16 @@ def test_an_outage_of_the_store_is_waited_out(world: World) -> None:
     assert [key(0)] == list(world.storage.objects)
 
 
+def test_a_retry_is_logged_with_its_event(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The log line of a retry carries the event that hooks get, so that a log in JSON has its fields."""
+    world.storage.fail("publish")
+    world.append_rows(10)
+    task = world.task()
+    world.step_until(task, lambda: world.of(StorageRetried))
+    logged = [getattr(record, "event", None) for record in caplog.records if "attempt 1 failed" in record.getMessage()]
+    assert world.of(StorageRetried) == logged
+
+
 def test_a_lost_answer_of_the_store_repeats_nothing(world: World) -> None:
     """If the response to an upload is lost, the retry finds the object of the same flush and accepts it."""
     world.storage.fail("publish", after_effect=True)
