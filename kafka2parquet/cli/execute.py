@@ -15,6 +15,8 @@ from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 EXIT_OK = 0
 EXIT_CONFIGURATION = 1
 EXIT_FAILED = 3
+#: 128 and the number of SIGINT, as shells report it.
+EXIT_INTERRUPTED = 130
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,13 +33,17 @@ def execute(command: Command, options: argparse.Namespace) -> int:
         formatter.secrets = config.secrets | worker.secrets
         return int(command.module().run(options, config, worker))
     except ConfigurationError as error:
-        tell(formatter.secrets.hide(problems_text(options.config, error)), to=sys.stderr)
-        return EXIT_CONFIGURATION
+        text, code = problems_text(options.config, error), EXIT_CONFIGURATION
     except Kafka2ParquetError as error:
-        tell(formatter.secrets.hide(f"{type(error).__name__}: {error}"), to=sys.stderr)
-        return EXIT_FAILED
+        text, code = f"{type(error).__name__}: {error}", EXIT_FAILED
+    except KeyboardInterrupt:
+        text, code = "Stopped.", EXIT_INTERRUPTED
     except Exception as error:
         _LOG.debug("Unexpected", exc_info=True)
         text = f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
+        code = EXIT_FAILED
+    if options.log_format == "json":
+        _LOG.error("%s", text)
+    else:
         tell(formatter.secrets.hide(text), to=sys.stderr)
-        return EXIT_FAILED
+    return code

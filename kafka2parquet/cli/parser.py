@@ -27,7 +27,11 @@ EXIT_CODES = (
     ("3", "a task has failed, or Kafka or the store can't be read; stderr says why and what to do"),
     ("4", "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink"),
     ("5", "run --to: ended before the end, because of a signal or a failure; the same command continues"),
-    ("130, 143", "stopped at once by a second SIGINT or SIGTERM; the next run reads again what was not durable"),
+    (
+        "130, 143",
+        "stopped at once: run by a second SIGINT or SIGTERM, and the next run reads again what was not durable; the other"
+        " commands by the first",
+    ),
 )
 
 

@@ -1,12 +1,16 @@
 import io
 import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kafka2parquet import __version__
-from kafka2parquet.cli.execute import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
+from kafka2parquet.cli.execute import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from kafka2parquet.cli.main import main
 from kafka2parquet.connect.text import read_properties
 from tests.support.connect_story import FIVE_MISTAKES, STORY
@@ -159,6 +163,29 @@ def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str],
     monkeypatch.setattr("kafka2parquet.cli.commands.check.describe", describe)
     assert EXIT_FAILED == main(["check", sink])
     assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
+
+
+def test_errors_in_a_json_log(sink: Any) -> None:
+    """With --log-format json, the error that ends a command is a JSON object on one line, too."""
+    command = [sys.executable, "-m", "kafka2parquet", "run", sink, "--log-format", "json"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert EXIT_CONFIGURATION == finished.returncode
+    (line,) = [json.loads(line) for line in finished.stderr.splitlines() if "bootstrap.servers" in line]
+    assert "ERROR" == line["level"]
+    assert line["message"].startswith(f"{sink} can't work: bootstrap.servers is not set.")
+
+
+def test_interrupt(sink: Any) -> None:
+    """Ctrl-C ends a command that looks at things without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "kafka2parquet", "lag", sink, "--bootstrap-server", address]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
+            silent.accept()
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert "Stopped.\n" == process.stderr.read()
+            assert EXIT_INTERRUPTED == process.wait(30)
 
 
 def test_wrong_command_line() -> None:
