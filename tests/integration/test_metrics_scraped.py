@@ -25,9 +25,9 @@ from tests.support.local_sink import local_sink, numbered
 
 LIMIT_S = 120.0
 PARTITIONS = 2
-RETENTION_S = 120
+RETENTION_S = 180
 #: Age of the records that nobody will write: a third of the retention is left for them.
-AGE_S = 80
+AGE_S = 120
 
 
 def impatient_rules() -> str:
@@ -158,6 +158,7 @@ def test_alert_for_a_consumer_that_died_close_to_retention(scraped: ScrapedSink,
     selected = f'{{topic="{topic}"}}'
     with contextlib.closing(_Killed(process)), python_producer(kafka_server.bootstrap) as producer:
         process.start()
+        wait_until(lambda: scraped.prometheus.query(f"kafka2parquet_read_offset{selected}"), "the assignment", LIMIT_S)
         first_ms = int((time.time() - AGE_S) * 1000)
         for value in numbered(10):
             producer.send(topic, value, timestamp_ms=first_ms)
@@ -165,6 +166,8 @@ def test_alert_for_a_consumer_that_died_close_to_retention(scraped: ScrapedSink,
         wait_until(lambda: scraped.sum(f"kafka2parquet_open_rows{selected}") == 10, "the records to be read", LIMIT_S)
         ratio = scraped.sum(f"kafka2parquet_retention_margin_ratio{selected}")
         assert 0.2 < ratio <= 1 - AGE_S / RETENTION_S
+        recorded = f"kafka2parquet:near_data_loss_timestamp_seconds{selected}"
+        wait_until(lambda: scraped.prometheus.query(recorded), "the rules to be evaluated", LIMIT_S)
     wait_until(lambda: not scraped.prometheus.query(f"kafka2parquet_open_rows{selected}"), "the process to be gone", LIMIT_S)
     assert "Kafka2ParquetNearDataLoss" not in scraped.prometheus.firing()
     wait_until(lambda: "Kafka2ParquetNearDataLoss" in scraped.prometheus.firing(), "the alert", LIMIT_S)
