@@ -103,6 +103,19 @@ class BrokerConnection:
         """
         self._socket = start_tls(self._socket, self.host, self.port, context)
 
+    def listen(self) -> None:
+        """Wait for the server to speak first, as it does only to refuse the client's certificate.
+
+        Raises:
+            TroubleError: the server ended TLS with an alert.
+        """
+        try:
+            self._socket.recv(1)
+        except ssl.SSLError as error:
+            raise tls_trouble(error, self.host, self.port) from error
+        except OSError:
+            return
+
     def ask_versions(self) -> None:
         """Ask for the versions of all requests, which a broker answers before any login.
 

@@ -193,8 +193,10 @@ class Visit:
             # A server that speaks TLS 1.3 refuses the client's certificate only after the handshake, in this answer.
             connection.ask_versions()
         except TroubleError as trouble:
-            raise _without_certificate(trouble) from trouble
+            raise (self._refusal() or _without_certificate(trouble)) from trouble
         except NoAnswerError as error:
+            if self._step is TLS and (refusal := self._refusal()) is not None:
+                raise refusal from error
             self._step = PROTOCOL if self._step is TCP else self._step
             is_web_server = speaks_http(connection.host, connection.port, self._step_s)
             if not is_web_server:
@@ -226,6 +228,21 @@ class Visit:
             if trouble.cause == "tls-refused":
                 self._raise_if_other_protocol(connection)
             raise _without_certificate(trouble) from trouble
+
+    def _refusal(self) -> TroubleError | None:
+        """Return the server's refusal of the client's certificate after the handshake; None if the server doesn't say so.
+
+        The server's alert is lost if the server has closed the connection before the client sends. So the client does the
+        handshake once more, and sends nothing.
+        """
+        try:
+            with BrokerConnection(*split_address(self.server), self._step_s) as connection:
+                connection.start_tls(tls_context(self._settings))
+                connection.listen()
+        except TroubleError as found:
+            refusal = _without_certificate(found)
+            return refusal if refusal.cause == "client-certificate" else None
+        return None
 
     def _log_in(self, connection: BrokerConnection) -> None:
         """Log in, if the settings say so, and see that the listener answers a request that needs a login."""
