@@ -34,9 +34,9 @@ def drain(
 
     Args:
         sink: a task that has made no step, or a runner that was not started.
-        until: the ends of the topic-partitions, as ranges or as offsets. Other topic-partitions are left alone. None stops
-            where each log ends when the partition is first assigned. A runner of several tasks needs `until`, because its
-            tasks can't know whether they have seen all topic-partitions.
+        until: the ends of the topic-partitions, as ranges (`look_up_ranges`) or as offsets. Other topic-partitions are left
+            alone. None stops where each log ends when the partition is first assigned. A runner of several tasks needs `until`,
+            because its tasks can't know whether they have seen all topic-partitions.
         timeout_s: limit for the whole call, in seconds.
 
     Returns:

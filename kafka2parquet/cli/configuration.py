@@ -10,9 +10,7 @@ from kafka2parquet.connect.build import load_for_worker
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
-from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
-from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.util.printable import printable
 
@@ -41,16 +39,6 @@ def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = Fals
         note = f"The worker's settings come from the environment: {', '.join(sorted(variables))}."
         worker = attrs.evolve(worker, notes=(note, *worker.notes))
     return load_for_worker(path, worker, name=options.name, missing_allowed=missing_allowed), worker
-
-
-def topics_of(config: ConnectConfig, log: LogReader) -> tuple[str, ...]:
-    """Return the topics of a configuration: those that it names, or those in Kafka that match its pattern.
-
-    Raises:
-        Kafka2ParquetError: Kafka can't be read.
-    """
-    pattern = config.topics_pattern
-    return config.items(TOPICS) if pattern is None else tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
 
 
 def problems_text(path: str, error: ConfigurationError) -> str:

@@ -13,12 +13,12 @@ from kafka2parquet.audit.deep import compare
 from kafka2parquet.audit.html import page
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.audit.report import table, to_json, verdict
-from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.audit.flushes import SCHEMA, flushes_table
-from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader

@@ -11,12 +11,12 @@ import attrs
 
 from kafka2parquet.audit.lag import PartitionLag, read_lags
 from kafka2parquet.audit.report import aligned
-from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LITTLE, LogReader
 from kafka2parquet.errors import ConfigurationError

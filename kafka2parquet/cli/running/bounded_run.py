@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
 import os
 import sys
@@ -12,15 +11,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Literal, cast
-
-import attrs
 
 from kafka2parquet.bounded.draining import Drain
-from kafka2parquet.bounded.positions import FORMS, parse_position
+from kafka2parquet.bounded.lookup import check_for, look_up_ranges
+from kafka2parquet.bounded.positions import FORMS
 from kafka2parquet.bounded.ranges import Ranges
-from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
-from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.running import live
 from kafka2parquet.cli.running.bounded_report import Report, plan_text, published, summary_text, write_json
 from kafka2parquet.cli.running.status_server import HttpStatus
@@ -91,23 +86,18 @@ def run(
     """
     _check(options)
     TaskPlan.of(config, worker)  # lists all problems, brokers that are missing included, before anything is connected
-    consumer = worker.consumer_for(config)
-    with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        ranges = _ranges(options, config, log, cast(Literal["earliest", "latest"], consumer.first_start))
-    own_group = f"{consumer.group_id}-range-{ranges.digest(f'{config.destination}/{make_naming(config).base}')}"
-    group_id = ranges.group_id or (own_group if options.start is not None or options.range is not None else consumer.group_id)
-    ranges = attrs.evolve(ranges, group_id=group_id)
+    ranges, consumer = _ranges(options, config, worker), worker.consumer_for(config)
     if options.range is not None and not Path(options.range).exists():
         write_json(options.range, ranges.to_json())
     tell(plan_text(config.name, ranges))
     report = Report(options.result, config.name, ranges, options.start, options.end)
     report.begin()
-    runner = build_runner(config, worker, hooks=hooks, group_id=group_id)
+    runner = build_runner(config, worker, hooks=hooks, group_id=ranges.group_id)
     drain = Drain(runner, ranges)
     hide = secrets_of_texts(config, worker).hide
     view = live.live_view(runner.status, sys.stderr, hide=hide, course=lambda: drain.progress) if has_view else nullcontext()
     server = http.serve(runner, config, worker) if http is not None else nullcontext()
-    with server, LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log, view:
+    with server, LogReader(consumer.bootstrap_servers, ranges.group_id, consumer.client_settings) as log, view:
         error = _drain(drain, _Watch(drain, log, ranges, has_view=has_view))
     result = drain.course.result
     text = "" if error is None else hide(_error_text(error))
@@ -127,22 +117,14 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"{name} needs --to: a run ends there. `--to now` ends where the topics end now.")
 
 
-def _ranges(
-    options: argparse.Namespace, config: ConnectConfig, log: LogReader, first_start: Literal["earliest", "latest"]
-) -> Ranges:
+def _ranges(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> Ranges:
     """Return the ranges of the file, or look them up."""
-    topics = topics_of(config, log)
     if options.range is not None and Path(options.range).exists():
         ranges = Ranges.from_json(Path(options.range).read_text(encoding="utf-8"), options.range)
         if options.start is not None or options.end is not None:
             _LOG.info("The ranges are those of %s, so --from and --to don't count.", options.range)
-        check_ranges(log, ranges, topics)
-        return ranges
-    now = datetime.datetime.now(datetime.timezone.utc)
-    end = parse_position(options.end, now)
-    if options.start is None:
-        return attrs.evolve(resolve_end(log, topics, end, first_start), group_id=log.group_id)
-    return resolve(log, topics, parse_position(options.start, now), end)
+        return check_for(config, worker, ranges)
+    return look_up_ranges(config, worker, start=options.start, end=options.end)
 
 
 def _drain(drain: Drain, watch: _Watch) -> Exception | None:
