@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
 
-from kafka2parquet.connect.build import build_task
 from kafka2parquet.connect.describe import describe
 from kafka2parquet.connect.load import load_connect_config, validate
 from kafka2parquet.connect.parts.transforms import make_transforms
-from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConflictingSinkError, RejectedRecordError
 from kafka2parquet.problems import ProblemKind
 from kafka2parquet.rows import Rows
-from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from kafka2parquet.testing import MemoryRecord
 from kafka2parquet.transforms.predicates import Predicate
-from tests.support.connect_story import STORY
+from tests.support.story_sink import StorySink, story_properties
 from tests.unit.transforms.test_predicates import header_section
 
 _APACHE = "org.apache.kafka.connect.transforms"
@@ -30,7 +27,6 @@ _PREDICATES = f"{_APACHE}.predicates"
 _HERE = "tests.unit.connect.parts.test_java_transforms"
 _DEFAULT = "io.confluent.connect.storage.partitioner.DefaultPartitioner"
 _PARQUET = "io.confluent.connect.s3.format.parquet.ParquetFormat"
-_STEPS = 1000
 
 
 class LaterThan(Predicate):
@@ -45,10 +41,6 @@ class LaterThan(Predicate):
     @property
     def fingerprint(self) -> str:
         return f"later-{self._offset}"
-
-
-def _properties(changes: dict[str, str]) -> dict[str, str]:
-    return {**read_properties(STORY).values, "topics": "t", **changes}
 
 
 def _of(class_name: str, **properties: str) -> dict[str, str]:
@@ -69,46 +61,7 @@ def _where(predicate: str, *, negate: str | None = None, **properties: str) -> d
 
 
 def _problems(changes: dict[str, str]) -> list[str]:
-    return [str(problem) for problem in validate(_properties(changes)).problems]
-
-
-class Sink:
-    """Topics in memory, and a store."""
-
-    def __init__(self, *topics: str) -> None:
-        self.kafka, self.storage, self.clock = MemoryKafka(), MemoryStorage(), ManualClock()
-        self.ends = dict.fromkeys(topics, 0)
-        for topic in topics:
-            self.kafka.create_topic(topic)
-
-    def run(self, changes: dict[str, str], topic: str = "t", *values: bytes | None, **parts: Any) -> None:
-        """Appends records and runs a task until it has polled or committed all of them, then stops it in order."""
-        self.append(topic, *(MemoryRecord(value=value, timestamp_ms=0) for value in values))
-        config = load_connect_config(_properties(changes))
-        consumer = MemoryConsumer(self.kafka, group_id="g", topics=list(config.items("topics")))
-        task = build_task(config, WorkerConfig(), consumer=consumer, storage=self.storage, clock=self.clock, **parts)
-        with task:
-            polled, wanted = 0, sum(end - (self.committed(each) or 0) for each, end in self.ends.items())
-            for _ in range(_STEPS):
-                polled += task.step(timeout_s=0.01).records
-                if polled >= wanted or self.ends == {each: self.committed(each) for each in self.ends}:
-                    return
-        raise TimeoutError(f"{polled} of {wanted} records were polled")
-
-    def append(self, topic: str, *records: MemoryRecord) -> None:
-        self.kafka.append(topic, 0, list(records))
-        self.ends[topic] += len(records)
-
-    def committed(self, topic: str) -> int | None:
-        committed = self.kafka.committed("g", topic, 0)
-        return None if committed is None else committed.offset
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [row for key in self.files() for row in self.storage.rows(key)]
-
-    def files(self) -> list[str]:
-        """Returns the keys of all files of rows."""
-        return sorted(key for key in self.storage.list("raw/") if "_kafka2parquet" not in key)
+    return [str(problem) for problem in validate(story_properties(changes)).problems]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +87,7 @@ class Sink:
 )
 def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, advice: str) -> None:
     """Classes that are valid in Connect but unsupported here are refused with advice."""
-    validation = validate(_properties(_of(class_name)))
+    validation = validate(story_properties(_of(class_name)))
     assert [ProblemKind.UNSUPPORTED] == [problem.kind for problem in validation.problems]
     assert f"transforms.t.type={class_name} is not supported" in str(validation.problems[0])
     assert advice in str(validation.problems[0])
@@ -151,7 +104,7 @@ def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, 
 def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None:
     """Transforms that make other keys change nothing if keys aren't written, and are refused if keys are written."""
     changes = _of(class_name, **properties)
-    config = load_connect_config(_properties(changes))
+    config = load_connect_config(story_properties(changes))
     assert f"transforms.t.type={class_name} changes nothing that is written: keys are not written." in config.notes
     assert () == make_transforms(config).made
     for written in ({"store.kafka.keys": "true", "keys.format.class": _PARQUET}, {"kafka2parquet.metadata.columns": "key"}):
@@ -170,7 +123,7 @@ def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None
 def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> None:
     """Transforms of headers change nothing if headers aren't written, and are refused if headers are written."""
     changes = _of(class_name, **properties)
-    config = load_connect_config(_properties(changes))
+    config = load_connect_config(story_properties(changes))
     assert f"transforms.t.type={class_name} changes nothing that is written: headers are not written." in config.notes
     for written in (
         {"store.kafka.headers": "true", "headers.format.class": _PARQUET},
@@ -189,7 +142,7 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
 )
 def test_what_transforms_of_values_do_to_headers(changes: dict[str, str], note: str) -> None:
     """A note says that the transform doesn't change headers that aren't written."""
-    notes = load_connect_config(_properties(changes)).notes
+    notes = load_connect_config(story_properties(changes)).notes
     assert f"{note} changes nothing that is written: headers are not written." in notes
 
 
@@ -224,7 +177,7 @@ def test_what_is_advised_instead_of_routers(instead: dict[str, str]) -> None:
 
 def test_fields_that_move_into_headers() -> None:
     """Fields that move into headers aren't columns, even if a row has no other fields."""
-    sink = Sink("t")
+    sink = StorySink("t")
     changes = _of(f"{_APACHE}.HeaderFrom$Value", fields="a,c", headers="x,y", operation="move")
     sink.run(changes, "t", b'{"a":1,"b":2}', b'{"b":3}')
     assert [{"b": 2}, {"b": 3}] == sink.rows()
@@ -366,19 +319,19 @@ def test_what_has_no_effect() -> None:
         "transforms.u.delimeter has no effect: its class has no such property.",
         "predicates.p.nmae has no effect: its class has no such property.",
         "predicates.q.type has no effect: predicates names no such alias.",
-    } <= set(load_connect_config(_properties(changes)).warnings)
+    } <= set(load_connect_config(story_properties(changes)).warnings)
 
 
 def test_filter_without_a_predicate() -> None:
     """A Filter without a predicate leaves all records out, and has a note."""
     note = f"transforms.t.type={_APACHE}.Filter without a predicate leaves all records out, as in Connect."
-    assert note in load_connect_config(_properties(_of(f"{_APACHE}.Filter"))).notes
+    assert note in load_connect_config(story_properties(_of(f"{_APACHE}.Filter"))).notes
 
 
 def test_check_shows_predicates_and_tombstones() -> None:
     """`check` shows where each transform applies, and that the policy is for tombstones after the transforms."""
     changes = {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone", negate="true")}
-    described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
+    described = describe(load_connect_config(story_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
     assert f"Rows then go through t ({_APACHE}.Filter where not p ({_PREDICATES}.RecordIsTombstone))." in described
     assert "A record without value (tombstone) that comes out of the transforms ends the task with an error" in described
 
@@ -393,14 +346,14 @@ def test_check_shows_predicates_and_tombstones() -> None:
 )
 def test_tombstones_are_left_out(changes: dict[str, str]) -> None:
     """The transform drops tombstones whatever the sink does with others, and their offsets are committed."""
-    sink = Sink("t")
+    sink = StorySink("t")
     sink.run(changes, "t", b'{"a":1}', None, b'{"a":2}', None)
     assert ([{"a": 1}, {"a": 2}], 4) == (sink.rows(), sink.committed("t"))
 
 
 def test_a_tombstone_that_is_let_through_ends_the_task() -> None:
     """A tombstone that passes the transforms ends the task, as without transforms."""
-    sink = Sink("t")
+    sink = StorySink("t")
     changes = {**_of(f"{_APACHE}.Filter"), **_where("TopicNameMatches", pattern="other")}
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
         sink.run(changes, "t", b'{"a":1}', None)
@@ -408,11 +361,11 @@ def test_a_tombstone_that_is_let_through_ends_the_task() -> None:
 
 def test_a_handler_of_tombstones_that_fails() -> None:
     """The handler makes rejects, like an exception of a transform in Connect."""
-    sink = Sink("t")
+    sink = StorySink("t")
     changes = _of(f"{_CONFLUENT}.TombstoneHandler", behavior="fail")
     with pytest.raises(RejectedRecordError, match="TombstoneHandler has behavior=fail"):
         sink.run(changes, "t", b'{"a":1}', None)
-    sink = Sink("t")
+    sink = StorySink("t")
     sink.run({**changes, "errors.tolerance": "all"}, "t", b'{"a":1}', None, b'{"a":2}')
     assert ([{"a": 1}, {"a": 2}], 3) == (sink.rows(), sink.committed("t"))
 
@@ -420,7 +373,7 @@ def test_a_handler_of_tombstones_that_fails() -> None:
 def test_records_with_a_header() -> None:
     """Records with a header are dropped, or only they are kept."""
     for negate, expected in (("false", [{"a": 1}]), ("true", [{"a": 2}])):
-        sink = Sink("t")
+        sink = StorySink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}'), MemoryRecord(value=b'{"a":2}', headers=header_section(["x", "h"])))
         sink.run({**_of(f"{_APACHE}.Filter"), **_where("HasHeaderKey", name="h", negate=negate)})
         assert expected == sink.rows()
@@ -428,7 +381,7 @@ def test_records_with_a_header() -> None:
 
 def test_a_transform_and_a_predicate_of_ones_own() -> None:
     """Transforms in Python can have predicates, too."""
-    sink = Sink("t")
+    sink = StorySink("t")
     changes = {**_of("kafka2parquet.transforms:Drop", fields="a"), **_where(f"{_HERE}:LaterThan", offset="0")}
     sink.run(changes, "t", b'{"a":1,"b":1}', b'{"a":2,"b":2}')
     assert [{"a": 1, "b": 1}, {"a": None, "b": 2}] == sink.rows()
@@ -436,7 +389,7 @@ def test_a_transform_and_a_predicate_of_ones_own() -> None:
 
 def test_java_s_class_under_a_predicate() -> None:
     """Java's classes, given by class name, apply to selected records."""
-    sink = Sink("t")
+    sink = StorySink("t")
     sink.append("t", MemoryRecord(value=b'{"a":1}'), MemoryRecord(value=b'{"a":2}', headers=header_section(["h"])))
     sink.run({**_of(f"{_APACHE}.InsertField$Value", offset_field="o"), **_where("HasHeaderKey", name="h")})
     assert [{"a": 1, "o": None}, {"a": 2, "o": 1}] == sink.rows()
@@ -465,7 +418,7 @@ def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, proper
 
 def test_fields_of_a_record_s_place() -> None:
     """A value without a schema gets the record's timestamp as a number, as in Java; the configuration is a published one."""
-    sink = Sink("t")
+    sink = StorySink("t")
     sink.run(_of(f"{_APACHE}.InsertField$Value", timestamp_field="kafka_ts", offset_field="kafka_offset"), "t", b'{"id":7}')
     assert [{"id": 7, "kafka_offset": 0, "kafka_ts": 0}] == sink.rows()
 
@@ -475,18 +428,18 @@ def test_fields_that_are_null_make_tombstones() -> None:
     changes = _of(f"{_APACHE}.ExtractField$Value", field="user")
     values = [b'{"user":{"id":1}}', b'{"user":null}', b'{"user":{"id":2}}']
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
-        Sink("t").run(changes, "t", *values)
+        StorySink("t").run(changes, "t", *values)
     filtered = {f"transforms.f.{name}": text for name, text in {"type": f"{_APACHE}.Filter", "predicate": "p"}.items()}
     of_tombstones = {name: text for name, text in _where("RecordIsTombstone").items() if name.startswith("predicates")}
     for others in ({"behavior.on.null.values": "ignore"}, {**filtered, **of_tombstones, "transforms": "t,f"}):
-        sink = Sink("t")
+        sink = StorySink("t")
         sink.run({**changes, **others}, "t", *values)
         assert ([{"id": 1}, {"id": 2}], 3) == (sink.rows(), sink.committed("t"))
 
 
 def test_a_topic_that_was_renamed_is_inserted() -> None:
     """Transforms after a router see the new name."""
-    sink = Sink("t")
+    sink = StorySink("t")
     inserted = {
         f"transforms.i.{name}": text for name, text in {"type": f"{_APACHE}.InsertField$Value", "topic.field": "x"}.items()
     }
@@ -496,7 +449,7 @@ def test_a_topic_that_was_renamed_is_inserted() -> None:
 
 def test_unwrapped_with_older_names() -> None:
     """Debezium's class works with older properties, which most configurations still have."""
-    sink = Sink("t")
+    sink = StorySink("t")
     changes = _of(
         "io.debezium.transforms.ExtractNewRecordState",
         drop_tombstones="true",
@@ -521,12 +474,12 @@ ROUTED = _of(f"{_APACHE}.RegexRouter", regex=r"(raw|old)\.(.*)", replacement="la
 class TestRegexRouter:
     """RegexRouter decides only the folders of topics."""
 
-    def _keys(self, sink: Sink) -> list[str]:
+    def _keys(self, sink: StorySink) -> list[str]:
         return [re.sub(r"0{9}(?=\d)", "", key.removeprefix("raw/kafka-source/")) for key in sink.files()]
 
     def test_topics_in_one_folder(self) -> None:
         """Files of two topics in one folder have different names."""
-        sink = Sink("raw.a", "old.a", "b")
+        sink = StorySink("raw.a", "old.a", "b")
         sink.append("old.a", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         sink.append("b", MemoryRecord(value=b'{"n":2}', timestamp_ms=0))
         sink.run({**ROUTED, "topics": "raw.a,old.a,b", "partitioner.class": _DEFAULT}, "raw.a", b'{"n":3}')
@@ -538,7 +491,7 @@ class TestRegexRouter:
 
     def test_published_files_are_found_again(self) -> None:
         """A lost offset doesn't repeat records, and the other topic's files are not mistaken for the topic's own."""
-        sink = Sink("raw.a", "old.a")
+        sink = StorySink("raw.a", "old.a")
         changes = {**ROUTED, "topics": "raw.a,old.a", "partitioner.class": _DEFAULT, "flush.size": "1"}
         sink.append("old.a", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         sink.run(changes, "raw.a", b'{"n":2}', b'{"n":3}')
@@ -552,14 +505,14 @@ class TestRegexRouter:
 
     def test_a_sink_that_goes_elsewhere_stops(self) -> None:
         """The sink stops, because the group's offsets belong to the files in the other folder."""
-        sink = Sink("raw.a")
+        sink = StorySink("raw.a")
         sink.run({"topics": "raw.a"}, "raw.a", b'{"n":1}')
         with pytest.raises(ConflictingSinkError, match="kafka-source/lake/a"):
             sink.run({**ROUTED, "topics": "raw.a"}, "raw.a", b'{"n":2}')
 
     def test_a_predicate_by_topic(self) -> None:
         """Topics that the predicate doesn't select keep their folders."""
-        sink = Sink("raw.a", "raw.b")
+        sink = StorySink("raw.a", "raw.b")
         sink.append("raw.b", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         changes = {**ROUTED, **_where("TopicNameMatches", pattern=".*b", negate="true"), "topics": "raw.a,raw.b"}
         sink.run(changes, "raw.a", b'{"n":2}')
@@ -568,20 +521,20 @@ class TestRegexRouter:
     def test_an_impossible_folder(self) -> None:
         """A warning has the topic and its new name before anything is read."""
         changes = {**_of(f"{_APACHE}.RegexRouter", regex=".*", replacement="")}
-        (warning,) = [each for each in load_connect_config(_properties(changes)).warnings if each.startswith("topics=t")]
+        (warning,) = [each for each in load_connect_config(story_properties(changes)).warnings if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '', can't be written: no object can have the keys of its files" in warning
 
     def test_problems_of_other_transforms_come_once(self) -> None:
         """A problem of another transform is reported once, and not for folders again."""
         broken = {"transforms": "t,u", "transforms.u.type": "kafka2parquet.transforms:Drop"}
-        validation = validate(_properties({**ROUTED, **broken}))
+        validation = validate(story_properties({**ROUTED, **broken}))
         assert ["transforms.u.type"] == [name for problem in validation.problems for name in problem.properties]
         assert [] == [each for each in validation.config.warnings if "Drop" in each]
 
     def test_check_shows_the_folder(self) -> None:
         """`check` shows the folder in an example of a key."""
         changes = {**ROUTED, "topics": "raw.a"}
-        described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
+        described = describe(load_connect_config(story_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
         assert "kafka-source/lake/a/" in described
 
 
@@ -599,7 +552,7 @@ class TestTimestampRouter:
 
     def test_folders(self) -> None:
         """The router works after a RegexRouter, and published files are found again after a lost offset."""
-        sink = Sink("raw-a")
+        sink = StorySink("raw-a")
         changes = {**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT, "flush.size": "2"}
         sink.append("raw-a", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
         sink.run(changes, "raw-a", b'{"n":2}', b'{"n":3}')
@@ -617,7 +570,7 @@ class TestTimestampRouter:
 
     def test_a_predicate_by_topic(self) -> None:
         """Other topics keep a single folder, in which their files are found."""
-        sink = Sink("a", "a-b")
+        sink = StorySink("a", "a-b")
         changes = {**self.BY_DAY, **_where("TopicNameMatches", pattern="a"), "topics": "a,a-b", "flush.size": "1"}
         sink.append("a-b", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         sink.run(changes, "a", b'{"n":2}')
@@ -631,7 +584,7 @@ class TestTimestampRouter:
 
     def test_transforms_behind_see_the_name(self) -> None:
         """Later transforms, and their predicates by topic, see the new name."""
-        sink = Sink("t")
+        sink = StorySink("t")
         sink.append("t", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
         inserted = {"transforms.i.type": f"{_APACHE}.InsertField$Value", "transforms.i.topic.field": "x"}
         chosen = _where("TopicNameMatches", pattern=".*02")
@@ -643,7 +596,7 @@ class TestTimestampRouter:
     def test_check_shows_the_folder(self) -> None:
         """`check` shows the folder of an example record."""
         described = describe(
-            load_connect_config(_properties({**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT})),
+            load_connect_config(story_properties({**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT})),
             WorkerConfig(bootstrap_servers="kafka:9092"),
         ).text
         assert "The name of its topic's folder has the timestamp of its record in it." in described
@@ -652,7 +605,7 @@ class TestTimestampRouter:
 
     def test_folders_that_may_be_those_of_the_librarys_own_files(self) -> None:
         """A warning says so before anything is read."""
-        config = load_connect_config(_properties(_of(f"{_APACHE}.TimestampRouter", topic_format="_${timestamp}")))
+        config = load_connect_config(story_properties(_of(f"{_APACHE}.TimestampRouter", topic_format="_${timestamp}")))
         (warning,) = [each for each in config.warnings if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '_*', can't be written" in warning
 
@@ -671,15 +624,15 @@ class TestTransformsOfKeys:
         fields = [{"field": "id", "type": "int64", "optional": True}, {"field": "db", "type": "string"}]
         return json.dumps({"schema": {"type": "struct", "fields": fields, "optional": True}, "payload": payload}).encode()
 
-    def _sink(self) -> Sink:
-        sink = Sink("t")
+    def _sink(self) -> StorySink:
+        sink = StorySink("t")
         keys = [self._key({"id": 7, "db": "x"}), self._key({"id": 8, "db": "y"}), self._key({"id": None, "db": "z"}), None]
         sink.append("t", *(MemoryRecord(value=b'{"a":%d}' % row, key=key) for row, key in enumerate(keys)))
         return sink
 
     def test_change_nothing_where_keys_are_not_written(self) -> None:
         """The transform changes nothing, and has a note."""
-        config = load_connect_config(_properties(self.EXTRACTED))
+        config = load_connect_config(story_properties(self.EXTRACTED))
         note = f"transforms.t.type={_APACHE}.ExtractField$Key changes nothing that is written: keys are not written."
         assert (note in config.notes, (), ()) == (True, make_transforms(config).made, make_transforms(config).of_keys)
 
@@ -704,14 +657,14 @@ class TestTransformsOfKeys:
 
     def test_in_files_of_keys(self) -> None:
         """Transformed keys are written to the files beside those of values."""
-        sink = Sink("t")
+        sink = StorySink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}', key=self._key({"id": 7, "db": "x"})))
         sink.run({**self.EXTRACTED, **self.JSON, "store.kafka.keys": "true", "keys.format.class": _PARQUET})
         assert [{"key": 7}] == [row for key in sink.files() if ".keys." in key for row in sink.storage.rows(key)]
 
     def test_a_key_that_can_t_be_transformed(self) -> None:
         """Such a key is a reject of the stage `key`, with the reason."""
-        sink = Sink("t")
+        sink = StorySink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}', key=b"text"))
         missing = _of(f"{_APACHE}.Cast$Key", spec="int32")
         of_text = {"key.converter": "org.apache.kafka.connect.storage.StringConverter"}

@@ -8,16 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.connect.build import build_task
 from kafka2parquet.connect.describe import describe
 from kafka2parquet.connect.load import load_connect_config, validate
 from kafka2parquet.connect.parts.transforms import make_transforms
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from kafka2parquet.transforms import TableTransform, TransformChain
 from tests.support.connect_story import STORY
 from tests.support.rows import rows_of
+from tests.support.story_sink import StorySink
 
 _BUILT_IN = "kafka2parquet.transforms"
 _HERE = "tests.unit.connect.parts.test_transforms"
@@ -166,38 +165,19 @@ def test_check_names_the_transforms() -> None:
 
 def test_a_task_transforms_its_rows() -> None:
     """Misfits and filtered rows are dropped, and both are committed."""
-    kafka, storage = MemoryKafka(), MemoryStorage()
-    kafka.create_topic("t")
-    values = [b'{"n":"1","at":0}', b'{"n":"x","at":0}', b'{"n":"2","at":0}', b'{"n":"3","at":0}']
-    kafka.append("t", 0, [MemoryRecord(value=value, timestamp_ms=0) for value in values])
-    config = _properties(
-        {
-            "topics": "t",
-            "errors.tolerance": "all",
-            "transforms": "types,some,less",
-            "transforms.types.type": f"{_BUILT_IN}:Cast",
-            "transforms.types.spec": "n:int32",
-            "transforms.some.type": f"{_BUILT_IN}:Filter",
-            "transforms.some.field": "n",
-            "transforms.some.values": "3",
-            "transforms.some.keep": "false",
-            "transforms.less.type": f"{_BUILT_IN}:Drop",
-            "transforms.less.fields": "at",
-        }
-    )
-    task = build_task(
-        load_connect_config(config),
-        WorkerConfig(),
-        consumer=MemoryConsumer(kafka, group_id="g", topics=["t"]),
-        storage=storage,
-        clock=ManualClock(),
-    )
-    with task:
-        polled = 0
-        while polled < len(values):
-            polled += task.step(timeout_s=0.01).records
-    (file,) = storage.list("raw/kafka-source/t/")
-    committed = kafka.committed("g", "t", 0)
-    assert [{"n": 1}, {"n": 2}] == storage.rows(file)
-    assert committed is not None
-    assert 4 == committed.offset
+    sink = StorySink("t")
+    changes = {
+        "errors.tolerance": "all",
+        "transforms": "types,some,less",
+        "transforms.types.type": f"{_BUILT_IN}:Cast",
+        "transforms.types.spec": "n:int32",
+        "transforms.some.type": f"{_BUILT_IN}:Filter",
+        "transforms.some.field": "n",
+        "transforms.some.values": "3",
+        "transforms.some.keep": "false",
+        "transforms.less.type": f"{_BUILT_IN}:Drop",
+        "transforms.less.fields": "at",
+    }
+    sink.run(changes, "t", b'{"n":"1","at":0}', b'{"n":"x","at":0}', b'{"n":"2","at":0}', b'{"n":"3","at":0}')
+    assert 1 == len(sink.files())
+    assert ([{"n": 1}, {"n": 2}], 4) == (sink.rows(), sink.committed("t"))

@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.connect.build import build_task
-from kafka2parquet.connect.load import load_connect_config
-from kafka2parquet.connect.text import read_properties
-from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import RejectedRecordError
-from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
-from tests.support.connect_story import STORY
+from tests.support.story_sink import StorySink
 
 _ROW = [
     {"field": "id", "type": "int32", "optional": False},
@@ -46,29 +41,17 @@ _STORY: Sequence[Any] = [
 ]
 
 
-def _run(values: Sequence[bytes | None], changes: dict[str, str]) -> tuple[MemoryStorage, int]:
-    """Returns the stored rows and the committed offset."""
-    kafka, storage, clock = MemoryKafka(), MemoryStorage(), ManualClock()
-    kafka.create_topic("t")
-    kafka.append("t", 0, [MemoryRecord(value=value, timestamp_ms=0) for value in values])
-    properties = {
-        **read_properties(STORY).values,
-        "topics": "t",
+def _run(values: Sequence[bytes | None], changes: dict[str, str]) -> StorySink:
+    """Runs the sink of the story with the transform Unwrap."""
+    sink = StorySink("t")
+    unwrap = {
         "behavior.on.null.values": "ignore",
         "transforms": "unwrap",
         "transforms.unwrap.type": "kafka2parquet.transforms:Unwrap",
         "transforms.unwrap.add.fields": "op,source.ts_ms",
-        **changes,
     }
-    consumer = MemoryConsumer(kafka, group_id="g", topics=["t"])
-    task = build_task(load_connect_config(properties), WorkerConfig(), consumer=consumer, storage=storage, clock=clock)
-    with task:
-        polled = 0
-        while polled < len(values):
-            polled += task.step(timeout_s=0.01).records
-    committed = kafka.committed("g", "t", 0)
-    assert committed is not None
-    return storage, committed.offset
+    sink.run({**unwrap, **changes}, "t", *values)
+    return sink
 
 
 def _texts(*, schema: bool) -> list[bytes | None]:
@@ -76,10 +59,6 @@ def _texts(*, schema: bool) -> list[bytes | None]:
         None if event is None else json.dumps({"schema": _SCHEMA, "payload": event} if schema else event).encode()
         for event in _STORY
     ]
-
-
-def _rows(storage: MemoryStorage) -> list[dict[str, Any]]:
-    return [row for file in storage.list("raw/kafka-source/t/") for row in storage.rows(file)]
 
 
 def _expected(*, since: Any, deletes: str) -> list[dict[str, Any]]:
@@ -100,14 +79,14 @@ def _expected(*, since: Any, deletes: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("deletes", ["tombstone", "rewrite"])
 def test_events_without_a_schema(deletes: str) -> None:
     """The offsets of dropped records are committed with the rest."""
-    storage, committed = _run(_texts(schema=False), {"transforms.unwrap.delete.tombstone.handling.mode": deletes})
-    assert (_expected(since=lambda day: day, deletes=deletes), len(_STORY)) == (_rows(storage), committed)
+    sink = _run(_texts(schema=False), {"transforms.unwrap.delete.tombstone.handling.mode": deletes})
+    assert (_expected(since=lambda day: day, deletes=deletes), len(_STORY)) == (sink.rows(), sink.committed("t"))
 
 
 @pytest.mark.parametrize("deletes", ["tombstone", "rewrite"])
 def test_events_that_carry_their_schema(deletes: str) -> None:
     """Columns have the types that the database's rows have, in one file."""
-    storage, committed = _run(
+    sink = _run(
         _texts(schema=True),
         {
             "value.converter.schemas.enable": "true",
@@ -117,15 +96,15 @@ def test_events_that_carry_their_schema(deletes: str) -> None:
     )
     first_day = datetime.date(1970, 1, 1)
     expected = _expected(since=lambda day: first_day + datetime.timedelta(days=day), deletes=deletes)
-    assert (expected, len(_STORY), 1) == (_rows(storage), committed, len(list(storage.list("raw/kafka-source/t/"))))
+    assert (expected, len(_STORY), 1) == (sink.rows(), sink.committed("t"), len(sink.files()))
 
 
 def test_schema_of_the_file() -> None:
     """A required column of the database is required in the file."""
-    storage, _ = _run(_texts(schema=True), {"value.converter.schemas.enable": "true"})
-    (file,) = storage.list("raw/kafka-source/t/")
+    sink = _run(_texts(schema=True), {"value.converter.schemas.enable": "true"})
+    (file,) = sink.files()
     assert [("id", False), ("since", True), ("__op", True), ("__source_ts_ms", True)] == [
-        (field.name, field.nullable) for field in storage.table(file).schema
+        (field.name, field.nullable) for field in sink.storage.table(file).schema
     ]
 
 
@@ -139,17 +118,17 @@ def test_tombstones_that_are_let_through_end_the_task_unless_they_are_ignored(ke
 
 def test_tombstones_are_left_out_by_default() -> None:
     """Debezium's tombstones are dropped by default, however the sink handles others."""
-    storage, committed = _run(_texts(schema=False), {"behavior.on.null.values": "fail"})
-    assert (_expected(since=lambda day: day, deletes="drop"), len(_STORY)) == (_rows(storage), committed)
+    sink = _run(_texts(schema=False), {"behavior.on.null.values": "fail"})
+    assert (_expected(since=lambda day: day, deletes="drop"), len(_STORY)) == (sink.rows(), sink.committed("t"))
 
 
 def test_partition_by_a_column_of_the_row() -> None:
     """The partitioner sees the unwrapped row."""
-    storage, _ = _run(
+    sink = _run(
         _texts(schema=False),
         {
             "partitioner.class": "io.confluent.connect.storage.partitioner.FieldPartitioner",
             "partition.field.name": "id",
         },
     )
-    assert {"id=1", "id=2"} == {key.split("/")[3] for key in storage.list("raw/kafka-source/t/")}
+    assert {"id=1", "id=2"} == {key.split("/")[3] for key in sink.files()}
