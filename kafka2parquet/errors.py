@@ -9,7 +9,8 @@
     │   ├── StorageAuthenticationError
     │   ├── StoragePermissionError
     │   ├── BucketNotFoundError
-    │   └── SchemaRegistryAuthenticationError
+    │   ├── SchemaRegistryAuthenticationError
+    │   └── CatalogAccessError
     ├── RecordError                 look at a record
     │   ├── RejectedRecordError
     │   ├── DeadLetterRefusedError
@@ -18,7 +19,8 @@
     ├── TransientError              wait; nothing is lost, the library retries by itself
     │   ├── KafkaUnavailableError
     │   ├── StorageUnavailableError
-    │   └── SchemaRegistryUnavailableError
+    │   ├── SchemaRegistryUnavailableError
+    │   └── CatalogUnavailableError
     ├── DeliveryError               an operator has to decide
     │   ├── DataLossError
     │   ├── LogTruncatedError
@@ -49,6 +51,8 @@ from kafka2parquet.util.secrets import without_credentials
 __all__ = [
     "AccessError",
     "BucketNotFoundError",
+    "CatalogAccessError",
+    "CatalogUnavailableError",
     "ConfigurationError",
     "ConflictingSinkError",
     "CorruptRecordBatchError",
@@ -156,6 +160,10 @@ class SchemaRegistryAuthenticationError(AccessError):
     """The schema registry did not accept the credentials, a right is missing, or its certificate is not trusted."""
 
 
+class CatalogAccessError(AccessError):
+    """The catalogue of a table did not accept the credentials, or a right is missing."""
+
+
 class RecordError(Kafka2ParquetError):
     """A problem with one record, or with one batch of records, in the log.
 
@@ -246,6 +254,10 @@ class StorageUnavailableError(TransientError):
 
 class SchemaRegistryUnavailableError(TransientError):
     """The schema registry doesn't answer, or its answer is unusable. The records that need a schema wait."""
+
+
+class CatalogUnavailableError(TransientError):
+    """A table's catalogue or its log of transactions can't be read or written at the moment."""
 
 
 class DeliveryError(Kafka2ParquetError):

@@ -24,6 +24,7 @@ class Kind(enum.Enum):
     STRAY_FILE = "stray file"
     MISSING_RECORDS = "missing records"
     REPEATED_RECORDS = "repeated records"
+    REFUSED_FILE = "refused file"
 
 
 @attrs.frozen

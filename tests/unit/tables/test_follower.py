@@ -1,0 +1,212 @@
+"""What a follower takes, where it stops, and its loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from kafka2parquet import FieldPartitioner, RecordCountRotation
+from kafka2parquet.backoff import RetryPolicy
+from kafka2parquet.errors import CatalogUnavailableError
+from kafka2parquet.tables import DataFile, Followed, LogId
+from tests.support.sink_world import TOPIC
+from tests.support.tables import TableWorld
+
+COUNTED: dict[str, Any] = {"rotation": RecordCountRotation(2)}
+
+
+class MemoryTable:
+    """A table that is a list."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.found: dict[LogId, int] = {}
+        self.files: list[DataFile] = []
+        self.errors: list[Exception] = []
+        self.conflicts = 0
+
+    def positions(self, logs: Collection[LogId]) -> Mapping[LogId, int]:
+        if self.errors:
+            raise self.errors.pop()
+        return {log: self.found[log] for log in logs if log in self.found}
+
+    def commit(self, files: Sequence[DataFile], positions: Mapping[LogId, int]) -> bool:
+        if self.conflicts:
+            self.conflicts -= 1
+            return False
+        self.files += files
+        self.found.update(positions)
+        return True
+
+    @property
+    def keys(self) -> list[str]:
+        return [file.key for file in self.files]
+
+
+@pytest.fixture
+def table() -> MemoryTable:
+    return MemoryTable()
+
+
+def _key(offset: int, folder: str = "partition=0", partition: int = 0) -> str:
+    return f"topics/{TOPIC}/{folder}/{TOPIC}+{partition}+{offset:010}.snappy.parquet"
+
+
+def _only(found: Followed, partition: int = 0) -> tuple[int | None, str | None]:
+    of = found.partitions[partition]
+    return of.position, None if of.finding is None else of.finding.kind.value
+
+
+def test_nothing_beyond_the_committed_offset(world: TableWorld, table: MemoryTable) -> None:
+    """A flush that is published and not committed is left for a later round."""
+    world.write(b"{}", b"{}", b"{}", b"{}", **COUNTED)
+    committed = world.kafka.committed("group", TOPIC, 0)
+    assert committed is not None
+    world.kafka.commit("group", TOPIC, 0, 2, "")
+    assert (2, None) == _only(world.follower(table).once())
+    assert [_key(0)] == table.keys
+    world.kafka.commit("group", TOPIC, 0, 4, committed.metadata)
+    assert (4, None) == _only(world.follower(table).once())
+    assert [_key(0), _key(2)] == table.keys
+
+
+def test_values_only(world: TableWorld, table: MemoryTable) -> None:
+    """Files of rejects, keys and headers are not registered, and a flush of rejects moves the position with the next values."""
+    parts = {**COUNTED, "tolerance": "skip", "quarantine": True, "partitioner": FieldPartitioner("a")}
+    world.write(b"no", b"no", b"no", **parts)
+    assert (3, None) == _only(world.follower(table).once())
+    assert ({}, []) == (table.found, table.keys)
+    world.write(b'{"a":1}', b"no", b'{"a":2}', **parts)
+    assert (6, None) == _only(world.follower(table).once())
+    assert {_key(3, "a=1"), _key(5, "a=2")} == set(table.keys)
+    assert {LogId(f"id-of-{TOPIC}", 0): 6} == table.found
+
+
+def test_offsets_without_values(world: TableWorld, table: MemoryTable) -> None:
+    """Offsets in no file are passed if the log has no value there, and are not read twice."""
+    parts = {**COUNTED, "tombstones": "ignore"}
+    world.write(b"{}", b"{}", None, None, **parts)
+    follower = world.follower(table)
+    assert (4, None) == _only(follower.once())
+    assert (4, None) == _only(follower.once())
+    assert [(0, 2, 4)] == world.log.asked
+    world.write(None, b"{}", b"{}", **parts)
+    assert (7, None) == _only(follower.once())
+    assert [_key(0), _key(5)] == table.keys
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["in the log", "deleted"])
+def test_a_gap(world: TableWorld, table: MemoryTable, deleted: bool) -> None:
+    """If the file of a flush is gone, the partition stands still before it with a finding, until gaps are passed."""
+    for _ in range(3):
+        world.write(b"{}", b"{}", **COUNTED)
+    world.write(b"{}", b"{}", partition=1, **COUNTED)
+    (world.folder / _key(2)).unlink()
+    if deleted:
+        world.kafka.delete_records(TOPIC, 0, 3)
+    found = world.follower(table).once()
+    assert (2, "gap") == _only(found)
+    assert (2, None) == _only(found, 1)
+    assert 4 == found.lag_offsets
+    assert ("no longer has" in found.findings[0].text) is deleted
+    assert (6, None) == _only(world.follower(table, pass_gaps=True).once())
+    assert [_key(0), _key(0, "partition=1", 1), _key(4)] == table.keys
+
+
+def test_a_gap_at_the_end(world: TableWorld, table: MemoryTable) -> None:
+    """The last flush before the committed offset is missed, too."""
+    world.write(b"{}", b"{}", **COUNTED)
+    world.write(b"{}", b"{}", **COUNTED)
+    (world.folder / _key(2)).unlink()
+    assert (2, "gap") == _only(world.follower(table).once())
+
+
+def test_a_missing_sibling(world: TableWorld, table: MemoryTable) -> None:
+    """A flush is not taken if one of its files is gone."""
+    world.write(b'{"a":1}', b'{"a":2}', rotation=RecordCountRotation(2), partitioner=FieldPartitioner("a"))
+    (world.folder / _key(1, "a=2")).unlink()
+    assert (None, "missing file") == _only(world.follower(table).once())
+    assert [] == table.keys
+
+
+def test_a_missing_anchor_of_the_first_flush(world: TableWorld, table: MemoryTable) -> None:
+    """If nothing says where the first flush begins, nothing is taken."""
+    world.write(b'{"a":1}', b'{"a":2}', rotation=RecordCountRotation(2), partitioner=FieldPartitioner("a"))
+    world.write(b'{"a":1}', b'{"a":2}', rotation=RecordCountRotation(2), partitioner=FieldPartitioner("a"))
+    (world.folder / _key(0, "a=1")).unlink()
+    assert (None, "unlisted file") == _only(world.follower(table).once())
+
+
+@pytest.mark.parametrize("content", [b"not Parquet", b""])
+def test_a_foreign_file(world: TableWorld, table: MemoryTable, content: bytes) -> None:
+    """A file with the name of the sink's that another tool wrote stops the partition."""
+    world.write(b"{}", b"{}", **COUNTED)
+    world.write(b"{}", b"{}", **COUNTED)
+    (world.folder / _key(2)).write_bytes(content)
+    assert (2, "foreign file") == _only(world.follower(table).once())
+
+
+def test_a_file_with_another_number_of_rows(world: TableWorld, table: MemoryTable) -> None:
+    """A sibling that was replaced by a file with other rows stops the partition."""
+    parts: dict[str, Any] = {"rotation": RecordCountRotation(3), "partitioner": FieldPartitioner("a")}
+    world.write(b'{"a":1}', b'{"a":2}', b'{"a":2}', **parts)
+    (world.folder / _key(1, "a=2")).write_bytes((world.folder / _key(0, "a=1")).read_bytes())
+    assert (None, "wrong rows") == _only(world.follower(table).once())
+    assert [] == table.keys
+
+
+def test_a_position_inside_a_flush(world: TableWorld, table: MemoryTable) -> None:
+    """A position that is not the end of a flush is an overlap: its rows might be registered twice."""
+    world.write(b"{}", b'{"a":1}', b"{}", b"{}", rotation=RecordCountRotation(4), partitioner=FieldPartitioner("a"))
+    table.found[LogId(f"id-of-{TOPIC}", 0)] = 1
+    (position, kind) = _only(world.follower(table).once())
+    assert 1 == position
+    assert kind in ("overlap", "gap")
+
+
+def test_conflicts_are_tried_again(world: TableWorld, table: MemoryTable) -> None:
+    """A follower tries again after other writers' transactions, and gives up after a time."""
+    world.write(b"{}", b"{}", **COUNTED)
+    soon = RetryPolicy(first_s=0.001, longest_s=0.001)
+    table.conflicts = 3
+    assert 2 == world.follower(table, conflicts=soon).once().rows
+    world.write(b"{}", b"{}", **COUNTED)
+    table.conflicts = 1000
+    with pytest.raises(CatalogUnavailableError, match="changed by others"):
+        world.follower(table, conflicts=RetryPolicy(limit_s=0.0)).once()
+
+
+def test_the_loop(world: TableWorld, table: MemoryTable, caplog: pytest.LogCaptureFixture) -> None:
+    """The loop goes on after outages, logs a finding once, and ends when it is told to."""
+    world.write(b"{}", b"{}", **COUNTED)
+    world.write(b"{}", b"{}", **COUNTED)
+    (world.folder / _key(2)).unlink()
+    table.errors = [CatalogUnavailableError("It is down.")]
+    stop = threading.Event()
+    rounds: list[Followed] = []
+
+    def on_round(found: Followed) -> None:
+        rounds.append(found)
+        if len(rounds) == 3:
+            stop.set()
+
+    last = world.follower(table).follow(stop, interval_s=0.001, on_round=on_round)
+    assert rounds[-1] == last
+    assert [2, 0, 0] == [found.rows for found in rounds]
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("kafka2parquet.tables")]
+    assert 1 == sum("stands still" in message for message in messages)
+    assert 1 == sum("It is down. Trying again" in message for message in messages)
+
+
+def test_a_stop_between_transactions(world: TableWorld, table: MemoryTable) -> None:
+    """A round that is stopped ends after its transaction, and its outcome says what is left."""
+    stop = threading.Event()
+    for _ in range(3):
+        world.write(b"{}", b"{}", **COUNTED)
+    stop.set()
+    found = world.follower(table).once(stop)
+    assert (0, None) == (found.rows, found.partitions[0].position)
