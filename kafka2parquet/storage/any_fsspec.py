@@ -8,6 +8,7 @@ servers that write directly to the final name, such as SFTP, are not atomic.
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,16 @@ class AnyFsspecStore:
             key = path.removeprefix(self._root).lstrip("/")
             if key.startswith(prefix):
                 yield key, about["size"]
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """See `Store.written_at`."""
+        path = self._path(key)
+        with self._mapped(path):
+            try:
+                modified: datetime.datetime = self._filesystem.modified(path)
+            except (FileNotFoundError, NotImplementedError):
+                return None
+        return modified if modified.tzinfo is not None else modified.replace(tzinfo=datetime.timezone.utc)
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,11 @@ class FsspecStorage:
         """Return what `list` returns, as pairs of the key and the size of the object in bytes. Lazy, too."""
         check_read_key(prefix.rpartition("/")[0])
         return self._store.list_sizes(prefix)
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """Return when an object was written, by the store's clock; None if it doesn't exist, or the store can't say."""
+        check_read_key(key)
+        return self._store.written_at(key)
 
     def _check_new(self, key: str) -> None:
         check_key(key, self.why_no_object)

@@ -8,9 +8,11 @@ that makes a complete file visible and fails if the name is taken (`rename` woul
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
@@ -144,6 +146,18 @@ class LocalStore:
                 except FileNotFoundError:  # someone has deleted the file meanwhile
                     continue
             yield key, size_bytes
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """See `Store.written_at`."""
+        path = self._path(key)
+        with _mapped(path):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return datetime.datetime.fromtimestamp(found.st_mtime, datetime.timezone.utc)
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +46,9 @@ class Store(Protocol):
 
     def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield the keys that currently start with `prefix`, each with the size of its object in bytes."""
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """Return when an object was written, by the store's clock; None if the object doesn't exist, or the store can't say."""
 
     def delete(self, key: str) -> None:
         """Delete an object if it exists. Only the probe does this."""

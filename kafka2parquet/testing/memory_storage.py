@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.clock import Clock
 from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.object_names import check_key, check_read_key
 from kafka2parquet.parquet.staged import StagedFile
@@ -22,10 +24,11 @@ Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list",
 
 @attrs.frozen(eq=False)
 class StoredObject:
-    """An object: its bytes, and the footer metadata that `read_metadata` returns without parsing the bytes."""
+    """An object: its bytes, the footer metadata that `read_metadata` returns without parsing the bytes, and its time."""
 
     content: bytes = attrs.field(repr=False)
     metadata: Mapping[str, str] = attrs.field(factory=dict)
+    written_at: datetime.datetime | None = None
 
 
 @attrs.define(eq=False)
@@ -71,8 +74,10 @@ class MemoryStorage:
         publish_calls: the keys of all calls of `publish`, whether they succeeded or not, in order.
     """
 
-    def __init__(self, url: Name = "memory://test") -> None:
+    def __init__(self, url: Name = "memory://test", *, clock: Clock | None = None) -> None:
+        """Create an empty storage. Its objects have times if it has a clock."""
         self.url = url
+        self._clock = clock
         self.objects: dict[str, StoredObject] = {}
         self.published: list[str] = []
         self.publish_calls: list[str] = []
@@ -129,7 +134,7 @@ class MemoryStorage:
         with self._lock:
             existing = self.objects.get(key)
             if existing is None:
-                self.objects[key] = StoredObject(content, dict(file.metadata))
+                self.objects[key] = StoredObject(content, dict(file.metadata), self._now())
                 self.published.append(key)
         self._meet("publish", key, after_effect=True)
         return Published() if existing is None else AlreadyExists(existing.metadata or None)
@@ -141,7 +146,7 @@ class MemoryStorage:
         with self._lock:
             created = key not in self.objects
             if created:
-                self.objects[key] = StoredObject(content)
+                self.objects[key] = StoredObject(content, written_at=self._now())
         self._meet("create", key, after_effect=True)
         return created
 
@@ -179,6 +184,14 @@ class MemoryStorage:
     def list_sizes(self, prefix: str) -> Iterable[tuple[str, int]]:
         """Return the keys of all objects whose key starts with `prefix`, each with its size in bytes."""
         return [(key, len(self.objects[key].content)) for key in self.list(prefix)]
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """Return when an object was written; None if it doesn't exist, or the storage has no clock."""
+        stored = self.objects.get(key)
+        return None if stored is None else stored.written_at
+
+    def _now(self) -> datetime.datetime | None:
+        return None if self._clock is None else self._clock.now()
 
     def probe(self, prefix: str) -> None:
         """See `Storage.probe`. There is nothing to probe in memory."""

@@ -6,6 +6,7 @@ The probe is the one of each start (`kafka2parquet.storage.probe`). Here it runs
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,6 +155,10 @@ class WatchedStore:
     def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """See `Store.list_sizes`."""
         return self._store.list_sizes(prefix)
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """See `Store.written_at`."""
+        return self._store.written_at(key)
 
     def delete(self, key: str) -> None:
         """See `Store.delete`. Tags the object before, and reads it where the probe has not got that far."""

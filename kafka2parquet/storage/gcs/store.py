@@ -16,6 +16,7 @@ File handles publish partial data when their block raises; they can be used once
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 import json
 import threading
@@ -259,6 +260,17 @@ class GcsStore:
             token = page.get("nextPageToken")
             if token is None:
                 return
+
+    def written_at(self, key: str) -> datetime.datetime | None:
+        """See `Store.written_at`. One request."""
+        path = self._root + key
+        try:
+            found = self._call(
+                "storage.objects.get", key, "GET", "b/{}/o/{}", self._bucket, path, fields="timeCreated", json_out=True
+            )
+        except NoSuchObjectError:
+            return None
+        return datetime.datetime.fromisoformat(found["timeCreated"].replace("Z", "+00:00"))
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

@@ -14,6 +14,7 @@ For a storage with tags, define a third fixture, `read_tags`: a `Callable[[str],
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -247,6 +248,21 @@ class StorageContract:
 
         assert {key: file.size_bytes for key, file in files.items()} == dict(list_sizes("t/"))
         assert [] == list(list_sizes("nothing/"))
+
+    def test_when_an_object_was_written(self, storage: Storage) -> None:
+        """`written_at` returns the moment of the creation, with a time zone; a storage may do without it, or not know."""
+        written_at = getattr(storage, "written_at", None)
+        if written_at is None:
+            pytest.skip("the storage has no written_at")
+        before = datetime.datetime.now(datetime.timezone.utc)
+        storage.publish("t/a", staged_parquet({}))
+        storage.create("t/ab", b"x")
+        found = [written_at(key) for key in ("t/a", "t/ab")]
+        storage.publish("t/a", staged_parquet({"key": "later"}))
+
+        assert written_at("t") is written_at("nothing") is None
+        assert found == [written_at(key) for key in ("t/a", "t/ab")]
+        assert all(moment is None or abs(moment - before) < datetime.timedelta(minutes=2) for moment in found)
 
     def test_lists_more_than_one_page(self, storage: Storage) -> None:
         """A listing is complete, although object stores return at most a thousand keys per request."""
