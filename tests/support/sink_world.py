@@ -28,11 +28,11 @@ class Died(BaseException):
 class SinkWorld:
     """State that outlives a task: the log, the store and the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int = 1) -> None:
         self.kafka = MemoryKafka()
-        self.kafka.create_topic(TOPIC)
-        self.storage = MemoryStorage()
+        self.kafka.create_topic(TOPIC, partitions)
         self.clock = ManualClock()
+        self.storage = MemoryStorage(clock=self.clock)
         self.events: list[Event] = []
         self.tasks: list[SinkTask] = []
 
