@@ -8,23 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from kafka2parquet.cli.running.live_rows import Rows, Severity, rows_of
-from kafka2parquet.status import LastFile, RunnerStatus, TaskStatus
-from kafka2parquet.util.figures import amount, counted, duration, shortened, size
+from kafka2parquet.cli.running.live_rows import rows_of
+from kafka2parquet.cli.running.live_table import table_of
+from kafka2parquet.status import RunnerStatus, TaskStatus
+from kafka2parquet.util.figures import amount, counted, duration, size
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
 
-#: From this width on, there is a column for the retention margin.
-_WITH_MARGIN = 100
-_GAP_WIDTH = 2
-#: Columns that each row takes besides its name, the retention margin and the last file.
-_FIXED_WIDTH = 64
-_MARGIN_WIDTH = 12
-_LEAST_NAME = 16
-_LEAST_FILE = 40
 _GAP = "   "
 #: Lines besides the summary, the causes of trouble and the rows of the table: headings, the number of topics that are left out,
 #: and a line below.
@@ -33,15 +25,6 @@ _OTHER_LINES = 4
 _CAUSE_LINES = 3
 _MOST_ROWS = 30
 _LEAST_ROWS = 3
-_STYLES = {
-    Severity.FAILED: "bold red",
-    Severity.NEAR_LOSS: "bold red",
-    Severity.WAITING: "yellow",
-    Severity.HELD: "yellow",
-    Severity.LATE: "yellow",
-    Severity.BEHIND: "cyan",
-    Severity.FINE: "",
-}
 
 
 @attrs.frozen
@@ -109,7 +92,7 @@ def render(
     parts += _troubles(status, width, hide)
     rows = rows_of(status, max(_LEAST_ROWS, min(_MOST_ROWS, height - len(parts) - _OTHER_LINES)))
     if rows.partitions or rows.topics:
-        parts.append(_table(rows, status, width))
+        parts.append(table_of(rows, status, width))
     if rows.left_out:
         parts.append(Text(f"and {counted(rows.left_out, 'more topic')}", style="dim"))
     return Group(*parts)
@@ -181,49 +164,6 @@ def _packed(items: Iterable[Text], width: int) -> Iterator[Text]:
         line.truncate(width, overflow="ellipsis")
     if line:
         yield line
-
-
-def _table(rows: Rows, status: RunnerStatus, width: int) -> Table:
-    everything = (*rows.partitions, *rows.topics)
-    left = width - _FIXED_WIDTH
-    has_margin = width >= _WITH_MARGIN and any(row.retention_margin_s is not None for row in everything)
-    left -= _MARGIN_WIDTH if has_margin else 0
-    has_file = left >= _LEAST_NAME + _LEAST_FILE and any(row.last_file is not None for row in everything)
-    name_width = min(left - _LEAST_FILE if has_file else left, max(_LEAST_NAME, *(len(row.name) for row in everything)))
-    left -= name_width
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("partition", no_wrap=True)
-    table.add_column("read lag", justify="right", no_wrap=True)
-    table.add_column("not durable", justify="right", no_wrap=True)
-    if has_margin:
-        table.add_column("deleted in", justify="right", no_wrap=True)
-    table.add_column("open", justify="right", no_wrap=True)
-    table.add_column("next flush", no_wrap=True)
-    if has_file:
-        table.add_column("last file", no_wrap=True)
-    for row in everything:
-        if rows.topics and row is rows.topics[0]:
-            table.add_row(Text("topic", style="dim"))
-        cells = [
-            shortened(printable(row.name), name_width),
-            f"{amount(row.read_lag_records)} {duration(row.read_lag_s):>7}",
-            duration(row.durable_lag_s),
-        ]
-        if has_margin:
-            cells.append("" if row.retention_margin_s is None else duration(row.retention_margin_s))
-        cells += [f"{amount(row.open_rows)} {size(row.open_bytes):>8}", printable(row.note)]
-        if has_file:
-            cells.append(_file(row.last_file, status, left - _GAP_WIDTH))
-        table.add_row(*map(Text, cells), style=_STYLES[row.severity])
-    return table
-
-
-def _file(file: LastFile | None, status: RunnerStatus, width: int) -> str:
-    """Return the age, the size and the end of the key of a file."""
-    if file is None:
-        return ""
-    begin = f"{duration((status.at - file.at).total_seconds())} ago, {size(file.size_bytes)}, "
-    return begin + shortened(printable(without_credentials(file.key)), max(1, width - len(begin)))
 
 
 def _clock(at: datetime.datetime) -> str:

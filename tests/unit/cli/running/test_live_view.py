@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from typing import Any
 
@@ -85,7 +86,27 @@ def test_at_200_columns() -> None:
     assert "22h 13m" in lines[2]
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (50, ["partition", "read lag", "not durable"]),
+        (70, ["partition", "read lag", "not durable", "next flush"]),
+        (80, ["partition", "read lag", "not durable", "open", "next flush"]),
+        (92, ["partition", "read lag", "not durable", "deleted in", "open", "next flush"]),
+        (140, ["partition", "read lag", "not durable", "deleted in", "open", "next flush", "last file"]),
+    ],
+)
+def test_columns_that_fit(width: int, headings: list[str]) -> None:
+    """A narrow terminal has the most important columns, and names and figures are never cut off for others."""
+    file = LastFile("orders/hour=09/orders+7+0184467.parquet", 100, 98 << 20, ago(600))
+    margin = {"retention_s": 86_400.0, "retention_margin_s": 80_000.0}
+    heading, row = _lines(_sink(partition_status("orders", 7, **OPEN, **margin, last_file=file)), width=width)[-2:]
+    assert headings == re.split(r" {2,}", heading)
+    assert row.startswith("orders-7 ")
+    assert "…" not in row.partition(" ago, ")[0]
+
+
+@pytest.mark.parametrize("width", [30, 80, 100, 120, 200])
 @pytest.mark.parametrize(("topics", "partitions"), [(1, 1), (1, 1000), (20, 50), (1000, 1), (3, 4)])
 def test_any_size_fits(width: int, topics: int, partitions: int) -> None:
     """No line is wider than the terminal and the view is lower than the terminal, however many topic-partitions there are."""
