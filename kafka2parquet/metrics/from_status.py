@@ -260,7 +260,7 @@ PROCESS_INSTRUMENTS: tuple[Instrument, ...] = (
         "last_step_timestamp_seconds",
         "gauge",
         "s",
-        "Time at which the last step of a task ended. A task that makes no steps hangs, or nobody drives it.",
+        "Time at which the last step of a task ended. A task that makes no steps hangs, or isn't driven.",
         ("task",),
         from_status=_last_steps,
     ),

@@ -78,8 +78,8 @@ def observe_status(
 class OpenTelemetryHook:
     """A hook that counts the events of tasks (flushes by reason, sizes of files, durations), and makes a span of each flush.
 
-    The span covers the delivery of the flush, with a child for each step: stage, intent, publish, commit. Each flush is a trace
-    of its own. Give the hook to each task of a sink. May be called from several threads.
+    The span covers the delivery of the flush, with a child for each step: stage, intent, publish, commit. Each flush has
+    its own trace. Give the hook to each task of a sink. May be called from several threads.
     """
 
     def __init__(
