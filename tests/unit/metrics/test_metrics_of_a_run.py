@@ -9,6 +9,9 @@ import prometheus_client
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from kafka2parquet.metrics.opentelemetry import OpenTelemetryHook, observe_status
 from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
@@ -26,8 +29,10 @@ class MeasuredRun:
         self.world.append(*[b'{"n":1}'] * ROWS, *[b"not JSON"] * REJECTS)
         reader = InMemoryMetricReader()
         provider = MeterProvider([reader])
+        tracer_provider, self.spans = TracerProvider(), InMemorySpanExporter()
+        tracer_provider.add_span_processor(SimpleSpanProcessor(self.spans))
         prometheus_hook = PrometheusHook()
-        hooks = [prometheus_hook, OpenTelemetryHook(meter_provider=provider)]
+        hooks = [prometheus_hook, OpenTelemetryHook(meter_provider=provider, tracer_provider=tracer_provider)]
         task = self.world.task(hooks=hooks, tolerance="skip", quarantine=True)
         observe_status(task.status, meter_provider=provider)
         self.world.step_until(task, lambda: self.world.committed == 90)
@@ -91,3 +96,15 @@ def test_both_libraries_export_the_same(run: MeasuredRun) -> None:
             assert found == pytest.approx(run.counted[f"{instrument.prometheus_name}{suffix}"]), instrument.name
             compared += 1
     assert compared > 10
+
+
+def test_each_flush_is_a_trace(run: MeasuredRun) -> None:
+    """The traces cover the whole range of offsets, one flush after the other, and each flush has its four steps."""
+    spans = run.spans.get_finished_spans()
+    flushes = [dict(span.attributes or {}) for span in spans if span.parent is None]
+    starts = [flush["messaging.kafka.offset"] for flush in flushes]
+    ends = [flush["kafka2parquet.end_offset"] for flush in flushes]
+    assert (0, ROWS + REJECTS) == (starts[0], ends[-1])
+    assert starts[1:] == ends[:-1]
+    assert run.counted["kafka2parquet_flushes_total"] == len(flushes)
+    assert 5 * len(flushes) == len(spans)
