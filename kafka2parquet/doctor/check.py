@@ -118,9 +118,9 @@ class Check:
         """Return the finding that the check was not possible, with the reason."""
         return Finding(self, Level.SKIPPED, subject, text=text)
 
-    def not_possible(self, reason: str) -> Finding:
+    def not_possible(self, reason: str, subject: str = "") -> Finding:
         """Return the finding that the check was tried and gave no answer, so that the outcome is unknown."""
-        return Finding(self, Level.WARNING, text=f"This could not be checked: {reason.rstrip('.')}.")
+        return Finding(self, Level.WARNING, subject, text=f"This could not be checked: {reason.rstrip('.')}.")
 
     def refused(self, reason: str) -> Finding:
         """Return the finding of an error that none of the causes describes, such as wrong settings."""

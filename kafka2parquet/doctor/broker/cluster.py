@@ -151,17 +151,30 @@ class Cluster:
         found = {topic.name: topic for topic in self._ask_metadata(names).topics}
         return [topic_info(found[name]) for name in names]
 
-    def configs(self, resource_type: int, names: Collection[str], keys: Collection[str]) -> dict[str, Configs]:
-        """Return the settings of topics or of one broker, by the resource's name. A broker answers only for itself."""
-        found: dict[str, Configs] = {}
-        for name in names:
-            resource = DescribeConfigsRequest.DescribeConfigsResource(
+    def topic_configs(self, topics: Collection[str], keys: Collection[str]) -> dict[str, Configs]:
+        """Return the settings of topics, by name."""
+        return self._configs(self.connections[-1], TOPIC, topics, keys)
+
+    def broker_configs(self, broker: int, keys: Collection[str]) -> Configs:
+        """Return the settings of a broker, which answers only for itself."""
+        return self._configs(self.connections[broker], BROKER, [str(broker)], keys)[str(broker)]
+
+    def _configs(
+        self, connection: BrokerConnection, resource_type: int, names: Collection[str], keys: Collection[str]
+    ) -> dict[str, Configs]:
+        resources = [
+            DescribeConfigsRequest.DescribeConfigsResource(
                 resource_type=resource_type, resource_name=name, configuration_keys=list(keys)
             )
-            connection = self.connections[int(name) if resource_type == BROKER else -1]
-            answer = connection.ask(DescribeConfigsRequest(resources=[resource]), DescribeConfigsResponse, 1, 4).results[0]
-            found[name] = Configs(answer.error_code, {each.name: each.value or "" for each in answer.configs})
-        return found
+            for name in names
+        ]
+        if not resources:
+            return {}
+        answer = connection.ask(DescribeConfigsRequest(resources=resources), DescribeConfigsResponse, 1, 4)
+        return {
+            result.resource_name: Configs(result.error_code, {each.name: each.value or "" for each in result.configs})
+            for result in answer.results
+        }
 
     def coordinator(self, group: str) -> tuple[int, int]:
         """Return an error code and the id of the broker that coordinates the group. Waits some seconds for a coordinator."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from kafka2parquet.connect.describe import duration
 from kafka2parquet.delivery.commit_metadata import MAX_CHARACTERS, Identity, parse
 from kafka2parquet.doctor.broker.cluster import (
-    BROKER,
     COORDINATOR_LOADING,
     COORDINATOR_NOT_AVAILABLE,
     EARLIEST,
@@ -286,7 +285,7 @@ def compare_broker_settings(facts: Facts) -> Iterator[Finding]:
     """Compare the brokers' settings for groups with what the sink needs. One broker answers for all."""
     cluster = facts.known_cluster()
     broker = next(number for number in cluster.connections if number >= 0)
-    found = cluster.configs(BROKER, [str(broker)], _KEYS)[str(broker)]
+    found = cluster.broker_configs(broker, _KEYS)
     if found.error_code:
         yield BROKER_SETTINGS.found("no-describe-configs-right", bootstrap=facts.bootstrap, principal=facts.principal)
         return

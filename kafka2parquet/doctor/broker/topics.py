@@ -9,7 +9,6 @@ from kafka2parquet.doctor.broker.cluster import (
     LEADER_NOT_AVAILABLE,
     NO_ERROR,
     READ,
-    TOPIC,
     TOPIC_REFUSED,
     UNKNOWN_TOPIC,
     Configs,
@@ -266,31 +265,36 @@ def compare_tasks(facts: Facts) -> Iterator[Finding]:
 
 
 def compare_settings(facts: Facts) -> Iterator[Finding]:
-    """Compare the topics' settings with the sink's."""
-    cluster = facts.known_cluster()
-    configs = cluster.configs(TOPIC, [topic.name for topic in facts.topics], _KEYS)
-    for topic, found in configs.items():
-        if found.error_code:
-            values = {"topic": topic, "bootstrap": facts.bootstrap, "principal": facts.principal}
-            yield SETTINGS.found("no-describe-configs-right", topic, **values, operation="DescribeConfigs")
-            continue
-        yield _retention(facts, topic, found)
-        size_bytes = found.number("retention.bytes") or -1
-        if size_bytes > 0:
-            yield RETENTION.found("by-size", topic, topic=topic, size=size(size_bytes))
+    """Compare the topics' settings with the sink's, check by check."""
+    configs = facts.known_cluster().topic_configs([topic.name for topic in facts.topics], _KEYS)
+    known = {topic: found for topic, found in sorted(configs.items()) if not found.error_code}
+    for topic in sorted(set(configs) - set(known)):
+        values = {"topic": topic, "bootstrap": facts.bootstrap, "principal": facts.principal}
+        yield SETTINGS.found("no-describe-configs-right", topic, **values, operation="DescribeConfigs")
+    for topic, found in known.items():
+        yield from _retention(facts, topic, found)
+    for topic, found in known.items():
         policy = found.values.get("cleanup.policy", "delete")
         if "compact" in policy:
             yield CLEANUP.found("compacted", topic, topic=topic, bootstrap=facts.bootstrap, policy=policy)
         else:
             yield CLEANUP.ok(topic, policy)
+    for topic, found in known.items():
         yield _message_size(facts, topic, found)
     yield from _timestamps(facts, configs)
 
 
-def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
+def _retention(facts: Facts, topic: str, found: Configs) -> Iterator[Finding]:
+    yield _retention_by_time(facts, topic, found)
+    size_bytes = found.number("retention.bytes") or -1
+    if size_bytes > 0:
+        yield RETENTION.found("by-size", topic, topic=topic, size=size(size_bytes))
+
+
+def _retention_by_time(facts: Facts, topic: str, found: Configs) -> Finding:
     retention_ms, open_ms = found.number("retention.ms"), facts.longest_open_ms
     if retention_ms is None:
-        return RETENTION.not_possible(f"the broker doesn't say how long {topic} keeps records")
+        return RETENTION.not_possible(f"the broker doesn't say how long {topic} keeps records", topic)
     if retention_ms < 0 or "delete" not in found.values.get("cleanup.policy", ""):
         return RETENTION.ok(topic, "for ever")
     values = {"topic": topic, "bootstrap": facts.bootstrap, "retention": _long(retention_ms)}
@@ -307,7 +311,7 @@ def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
 def _message_size(facts: Facts, topic: str, found: Configs) -> Finding:
     size_bytes = found.number("max.message.bytes")
     if size_bytes is None:
-        return MESSAGE_SIZE.not_possible(f"the broker doesn't say which messages {topic} accepts")
+        return MESSAGE_SIZE.not_possible(f"the broker doesn't say which messages {topic} accepts", topic)
     for cause, name in (
         ("larger-than-batch-limit", "kafka2parquet.record.batch.max.bytes"),
         ("larger-than-memory", "kafka2parquet.memory.bytes"),

@@ -38,6 +38,32 @@ def test_skipped_checks_of_one_reason_share_a_line() -> None:
     assert "- Not checked, because other: Login" == printed[-1]
 
 
+def test_many_subjects_that_passed_share_a_line() -> None:
+    """Hundreds of topics don't hide the one that fails; a few have a line each."""
+    few = [TOPICS.ok(f"topic-{number}", "1 partition") for number in range(4)]
+    assert [f"√ Topic (topic-{number}) - 1 partition" for number in range(4)] == list(lines(few))[1:]
+    many = [TOPICS.ok(f"topic-{number}", "1 partition") for number in range(1500)]
+    broken = TOPICS.found("missing", "gone", topic="gone", bootstrap="broker:9092")
+    printed = list(lines([*many, broken, TOPICS.ok("last")]))
+    assert "√ Topic (topic-0, topic-1, topic-2 and 1,497 more)" == printed[1]
+    assert ["× Topic (gone)", "√ Topic (last)"] == [printed[2], printed[-1]]
+
+
+def test_many_subjects_with_one_cause_are_counted() -> None:
+    """The first ones have cause and cure, and the others a line; another cause is shown in full again."""
+    values = {"bootstrap": "broker:9092", "retention": "1 hour", "open": "2 hours", "wanted_ms": "1"}
+    short = [RETENTION.found("short", f"topic-{number}", topic=f"topic-{number}", **values) for number in range(300)]
+    other = RETENTION.found("by-size", "topic-0", topic="topic-0", size="1 GiB")
+    titles = [line for line in lines([*short, other]) if line.startswith("‼")]
+    assert [
+        "‼ Retention (topic-0)",
+        "‼ Retention (topic-1)",
+        "‼ Retention (topic-2)",
+        "‼ Retention (297 more with the same cause; --json lists them)",
+        "‼ Retention (topic-0)",
+    ] == titles
+
+
 def test_long_causes_are_wrapped_and_lines_to_paste_are_not() -> None:
     """A command stays on one line."""
     values = {"topic": "t" * 60, "bootstrap": "b" * 90, "retention": "1 hour", "open": "2 hours", "wanted_ms": "1"}
