@@ -67,12 +67,22 @@ class SinkWorld:
         finally:
             task.close(flush=False)
 
-    def step_until(self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0.1) -> None:
-        """Steps while time passes."""
+    def step_until(
+        self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0.1, timeout_s: float = 0.001
+    ) -> None:
+        """Steps while time passes.
+
+        Args:
+            task: The task.
+            condition: Ends the loop.
+            seconds: How much time passes by the clock between two steps.
+            timeout_s: How long a step waits for records in real time. Tasks with threads need some; with an
+                `InlineExecutor`, 0 is enough.
+        """
         for _ in range(STEPS):
             if condition():
                 return
-            task.step(0.001)
+            task.step(timeout_s)
             self.clock.advance(seconds)
         raise TimeoutError(f"committed {self.committed}; events: {self.events}")
 

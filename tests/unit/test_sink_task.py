@@ -62,8 +62,10 @@ class World(SinkWorld):
     def append_rows(self, count: int) -> None:
         self.append(*(b'{"number":%d}' % number for number in range(count)))
 
-    def step_until(self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0) -> None:
-        super().step_until(task, condition, seconds=seconds)
+    def step_until(
+        self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0, timeout_s: float = 0.001
+    ) -> None:
+        super().step_until(task, condition, seconds=seconds, timeout_s=timeout_s)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def a_task(world: SinkWorld, **parts: Any) -> SinkTask:
 
 
 def drain(world: SinkWorld, task: SinkTask) -> None:
-    world.step_until(task, lambda: world.committed == RECORDS)
+    world.step_until(task, lambda: world.committed == RECORDS, timeout_s=0)
 
 
 def drain_and_close(world: SinkWorld) -> None:
