@@ -6,6 +6,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
+# Tests start hundreds of processes. Without bytecode, each of them compiles the package and its libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-unit test-all test-matrix test-ends lint bench bench-kinds chaos fuzz acceptance nightly docs clean
 
