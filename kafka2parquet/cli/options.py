@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import re
 from collections.abc import Sequence
 
 LOG_FORMATS = ("text", "json")
 _AGE = re.compile(r"-\d+[smhdw]")
+_DURATION = re.compile(r"(\d+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def add_configuration(command: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -66,3 +69,16 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def duration(text: str) -> datetime.timedelta:
+    """Read a duration, such as `90s`, `15m`, `2h`, `1d` or `1w`.
+
+    Raises:
+        argparse.ArgumentTypeError: the text isn't a duration.
+    """
+    match = _DURATION.fullmatch(text)
+    try:
+        return datetime.timedelta(**{_UNITS[match[2]]: int(match[1])} if match else {"": 0})
+    except (TypeError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m, 2h or 1d") from None

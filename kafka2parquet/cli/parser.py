@@ -25,7 +25,11 @@ EXIT_CODES = (
     ),
     ("2", "the command line itself is wrong"),
     ("3", "a task has failed, or Kafka or the store can't be read; stderr says why and what to do"),
-    ("4", "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink"),
+    (
+        "4",
+        "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink."
+        " complete: something is wrong with a folder, so it gets no marker",
+    ),
     ("5", "run --to: ended before the end, because of a signal or a failure; the same command continues"),
     (
         "130, 143",
@@ -99,6 +103,14 @@ COMMANDS = (
         "audit",
         "prove from files and offsets that every record is in exactly one file",
         ("audit sink.json --worker worker.properties", "audit sink.json --worker worker.properties --deep --html audit.html"),
+    ),
+    Command(
+        "complete",
+        "say which folders of time, such as hours, are complete, and write a marker into each",
+        (
+            "complete sink.json --worker worker.properties --idle-after 15m --dry-run",
+            "complete sink.json --worker worker.properties --idle-after 15m --lateness 5m --follow",
+        ),
     ),
     Command(
         "files",

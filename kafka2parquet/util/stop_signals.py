@@ -19,12 +19,15 @@ _Handler = Callable[[int, FrameType | None], object]
 
 
 @contextlib.contextmanager
-def stopping_on_signals(stop: Callable[[], None], *, second: _Handler | None = None) -> Iterator[None]:
+def stopping_on_signals(
+    stop: Callable[[], None], *, second: _Handler | None = None, log: str = "flushing open files, then the task ends"
+) -> Iterator[None]:
     """Call `stop` at the first SIGINT or SIGTERM. The previous handlers are restored at the end of the block.
 
     Args:
         stop: asks for an orderly stop; called in the signal handler.
         second: handles the second signal; by default the handler that was installed before the block.
+        log: what the log says after the name of the first signal.
 
     Raises:
         UsageError: this isn't the main thread. Only the main thread may handle signals.
@@ -36,7 +39,7 @@ def stopping_on_signals(stop: Callable[[], None], *, second: _Handler | None = N
     def handle(number: int, frame: FrameType | None) -> None:
         for each, handler in before.items():
             _replace(each, handle, second if second is not None else handler)
-        _LOG.info("%s: flushing open files, then the task ends", signal.Signals(number).name)
+        _LOG.info("%s: %s", signal.Signals(number).name, log)
         stop()
 
     for number in _SIGNALS:

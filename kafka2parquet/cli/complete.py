@@ -1,0 +1,241 @@
+"""The command `kafka2parquet complete`: says which folders of time are complete, and writes their markers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from kafka2parquet.audit.report import aligned
+from kafka2parquet.cli.configuration import topics_of
+from kafka2parquet.cli.options import add_configuration, duration
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.completeness.look import Completeness
+from kafka2parquet.completeness.marker import marker_name
+from kafka2parquet.completeness.state import FolderState, TopicCompleteness, time_text
+from kafka2parquet.connect.build import NO_BROKERS
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming
+from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.properties.names import PARTITIONER_CLASS
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.kafka_python.log_reader import LogReader
+from kafka2parquet.errors import ConfigurationError, TransientError
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.partitioners.time import TimeBasedPartitioner
+from kafka2parquet.util.figures import counted
+from kafka2parquet.util.figures import duration as duration_text
+from kafka2parquet.util.stop_signals import stopping_on_signals
+
+EXIT_OK = 0
+EXIT_NOT_ANSWERED = 4
+_JSON_VERSION = 1
+_COLUMNS = ("topic", "folder", "ends at", "files", "rows", "marker")
+
+_LOG = logging.getLogger(__name__)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_configuration(command)
+    how_often = command.add_mutually_exclusive_group()
+    how_often.add_argument("--once", action="store_true", help="look once, and end; this is the default")
+    how_often.add_argument("--follow", action="store_true", help="look again and again, until SIGINT or SIGTERM")
+    command.add_argument(
+        "--every",
+        metavar="DURATION",
+        type=duration,
+        default="1m",
+        help="pause between looks of --follow (default: %(default)s)",
+    )
+    command.add_argument(
+        "--lateness",
+        metavar="DURATION",
+        type=duration,
+        default="0s",
+        help="how much older than an earlier record of its partition a record may be (default: %(default)s)",
+    )
+    command.add_argument(
+        "--idle-after",
+        metavar="DURATION",
+        type=duration,
+        help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write no markers, and only say where they are due")
+    command.add_argument("--json", action="store_true", help="print everything as JSON; with --follow one line for each look")
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Look at the configuration's topics once or repeatedly, print what was found, and return the exit code.
+
+    Raises:
+        Kafka2ParquetError: the configuration has no folders of time, or Kafka or the store can't be read.
+    """
+    looks = _Looks(options, config, worker)
+    if options.follow:
+        return _follow(looks, options)
+    found = looks.look()
+    if options.json:
+        tell(json.dumps(looks.to_json(found), indent=1))
+    else:
+        _print(found, dry_run=options.dry_run)
+    return EXIT_NOT_ANSWERED if any(each.problems for each in found) else EXIT_OK
+
+
+class _Looks:
+    """Looks at all topics of a configuration. Each look connects to Kafka anew, so that it survives everything."""
+
+    def __init__(self, options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> None:
+        partitioner = make_inner_partitioner(config)
+        if not isinstance(partitioner, TimeBasedPartitioner):
+            raise ConfigurationError(
+                f"{PARTITIONER_CLASS}={config.text(PARTITIONER_CLASS)} doesn't make folders of time, so no folder is ever"
+                " complete. Partition by time, for example with"
+                " io.confluent.connect.storage.partitioner.HourlyPartitioner."
+            )
+        self._partitioner = partitioner
+        self._config = config
+        self._options = options
+        self._storage, self._naming = make_storage(config, worker.endpoint_url), make_naming(config)
+        self._consumer = worker.consumer_for(config)
+        if not self._consumer.bootstrap_servers:
+            raise ConfigurationError(NO_BROKERS)
+        self._of_topic: dict[str, Completeness] = {}
+
+    def look(self) -> Sequence[TopicCompleteness]:
+        """Look at each topic once. Blocks."""
+        consumer = self._consumer
+        with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
+            topics = topics_of(self._config, log)
+            _check_folders(self._naming, topics)
+            return [self._completeness(topic).look(log, write=not self._options.dry_run) for topic in topics]
+
+    def to_json(self, found: Sequence[TopicCompleteness]) -> dict[str, Any]:
+        """Return the result of a look for other programs."""
+        return {"version": _JSON_VERSION, "group_id": self._consumer.group_id, "topics": [each.to_json() for each in found]}
+
+    def _completeness(self, topic: str) -> Completeness:
+        if topic not in self._of_topic:
+            self._of_topic[topic] = Completeness(
+                self._storage,
+                topic,
+                self._partitioner,
+                naming=self._naming,
+                lateness=self._options.lateness,
+                idle_after=self._options.idle_after,
+            )
+        return self._of_topic[topic]
+
+
+def _check_folders(naming: ObjectNaming, topics: Collection[str]) -> None:
+    """Refuse topics that share a folder.
+
+    Raises:
+        ConfigurationError: two topics share a folder.
+    """
+    of_prefix: dict[str, str] = {}
+    for topic in topics:
+        other = of_prefix.setdefault(naming.prefix(topic), topic)
+        if other != topic:
+            raise ConfigurationError(
+                f"Topics {other} and {topic} share the folder {naming.folder(topic)}. A marker speaks of one topic, so it can't"
+                " say that such a folder is complete. Give each topic a folder."
+            )
+
+
+def _follow(looks: _Looks, options: argparse.Namespace) -> int:
+    stop = threading.Event()
+    problems: set[tuple[str, str | None]] = set()
+    with stopping_on_signals(stop.set, log="ending after this look"):
+        while not stop.is_set():
+            try:
+                found = looks.look()
+            except TransientError as error:
+                _LOG.warning("The next look follows in %s: %s", duration_text(options.every.total_seconds()), error)
+            else:
+                now = {(folder.folder, folder.problem) for each in found for folder in each.problems}
+                if options.json:
+                    tell(json.dumps(looks.to_json(found)))
+                else:
+                    for line in _news(found, now - problems, dry_run=options.dry_run):
+                        tell(line)
+                problems = now
+            stop.wait(options.every.total_seconds())
+    return EXIT_OK
+
+
+def _news(
+    found: Sequence[TopicCompleteness], new_problems: Collection[tuple[str, str | None]], *, dry_run: bool
+) -> Iterator[str]:
+    """Yield a line for each folder that has changed."""
+    for each in found:
+        for folder in each.folders:
+            if folder.written or (dry_run and folder.is_due):
+                yield f"{folder.folder}: {_marker(folder)}, {counted(_files(folder), 'file')}, {counted(_rows(folder), 'row')}"
+            elif (folder.folder, folder.problem) in new_problems:
+                yield f"{folder.folder}: {folder.problem}"
+
+
+def _print(found: Sequence[TopicCompleteness], *, dry_run: bool) -> None:
+    lines = [
+        (
+            each.topic,
+            folder.folder,
+            _short(folder.ends_at_ms),
+            f"{_files(folder):,}",
+            f"{_rows(folder):,}",
+            _marker(folder),
+        )
+        for each in found
+        for folder in each.folders
+        if folder.is_by_time and (folder.written or folder.unmarked or folder.waits_for) and folder.problem is None
+    ]
+    if lines:
+        tell("\n".join(aligned([_COLUMNS, *lines])))
+    for each in found:
+        for folder in each.problems:
+            tell(f"{folder.folder}: {folder.problem}")
+    for each in found:
+        tell(_summary(each, dry_run=dry_run))
+
+
+def _marker(folder: FolderState) -> str:
+    """Return the marker that was written or is due, or what the folder waits for."""
+    if folder.written:
+        return marker_name(len(folder.markers) - 1)
+    if folder.is_due:
+        return f"{marker_name(len(folder.markers))} is due"
+    return f"waits for partition {', '.join(str(each.partition) for each in folder.waits_for)}"
+
+
+def _files(folder: FolderState) -> int:
+    return sum(len(marker.files) for marker in folder.markers[-folder.written :]) if folder.written else len(folder.unmarked)
+
+
+def _rows(folder: FolderState) -> int:
+    return sum(marker.rows for marker in folder.markers[-folder.written :]) if folder.written else folder.unmarked_rows
+
+
+def _short(time_ms: int | None) -> str:
+    return (time_text(time_ms) or "-").replace(".000Z", "Z")
+
+
+def _summary(found: TopicCompleteness, *, dry_run: bool) -> str:
+    """Return sentences about a topic: until when it is complete, the numbers of folders, and who holds up the rest."""
+    complete = sum(folder.is_complete for folder in found.folders)
+    waiting = sum(bool(folder.waits_for) and folder.problem is None for folder in found.folders)
+    other = sum(not folder.is_by_time and folder.problem is None for folder in found.folders)
+    due = sum(folder.is_due for folder in found.folders)
+    numbers = [f"folders complete {complete:,}", f"waiting {waiting:,}", f"without an answer {len(found.problems):,}"]
+    numbers += [f"not of time {other:,}"] if other else []
+    numbers += [f"markers due {due:,}" if dry_run else f"markers written {found.written:,}"]
+    until = "unknown" if found.complete_until_ms is None else _short(found.complete_until_ms)
+    text = f"{found.topic}: complete until {until}; {', '.join(numbers)}."
+    if waiting:
+        last = min(found.partitions, key=lambda each: -(1 << 63) if each.reached_ms is None else each.reached_ms)
+        reached = "no row is durable yet" if last.reached_ms is None else f"it has reached {_short(last.reached_ms)}"
+        text += f" Partition {last.topic_partition.partition} is last: {reached}."
+    return text
