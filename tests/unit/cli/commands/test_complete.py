@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet.bounded import drain
-from kafka2parquet.cli.complete import EXIT_NOT_ANSWERED, EXIT_OK
+from kafka2parquet.cli.commands.complete import EXIT_NOT_ANSWERED, EXIT_OK
 from kafka2parquet.cli.main import main
 from kafka2parquet.cli.options import duration
 from kafka2parquet.connect import build_task, load_connect_config, load_worker_config

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from kafka2parquet.audit.report import aligned
-from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration, duration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.completeness.look import Completeness
@@ -20,6 +19,7 @@ from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming
 from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.properties.names import PARTITIONER_CLASS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
