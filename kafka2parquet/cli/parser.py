@@ -132,7 +132,10 @@ COMMANDS = (
     Command(
         "completion",
         "print a script that completes commands, options and files in a shell (needs the extra cli)",
-        ("completion bash > ~/.local/share/bash-completion/completions/kafka2parquet",),
+        (
+            "completion bash > ~/.local/share/bash-completion/completions/kafka2parquet",
+            "completion zsh > /usr/local/share/zsh/site-functions/_kafka2parquet",
+        ),
         reads_configuration=False,
     ),
 )
