@@ -165,8 +165,6 @@ def _topic_row(topic: str, group: list[tuple[Severity, PartitionStatus]], status
     files = [each.last_file for each in partitions if each.last_file is not None]
     severity = min(severity for severity, _ in group)
     as_bad = sum(each is severity for each, _ in group)
-    due = [each for each in partitions if each.next_flush_at is not None]
-    first_due = min(due, key=lambda each: (each.next_flush_at is None, each.next_flush_at), default=partitions[0])
     return Row(
         name=f"{topic} ({len(partitions)})",
         severity=severity,
@@ -176,9 +174,18 @@ def _topic_row(topic: str, group: list[tuple[Severity, PartitionStatus]], status
         retention_margin_s=min(margins, default=None),
         open_rows=sum(each.open_rows for each in partitions),
         open_bytes=sum(each.open_bytes for each in partitions),
-        note=_next_flush(first_due, status) if severity is Severity.FINE else f"{as_bad} {_WORDS[severity]}",
+        note=_topic_note(partitions, status) if severity is Severity.FINE else f"{as_bad} {_WORDS[severity]}",
         last_file=max(files, key=lambda file: file.at, default=None),
     )
+
+
+def _topic_note(partitions: Sequence[PartitionStatus], status: RunnerStatus) -> str:
+    """Return the state that all topic-partitions share, or the first of their next flushes."""
+    states = {each.state for each in partitions}
+    if len(states) == 1 and states != {"filling"}:
+        return states.pop()
+    due = [(each.next_flush_at, number) for number, each in enumerate(partitions) if each.next_flush_at is not None]
+    return _next_flush(partitions[min(due)[1] if due else 0], status)
 
 
 def _longest(lags_s: Iterable[float | None]) -> float | None:

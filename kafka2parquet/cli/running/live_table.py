@@ -64,13 +64,13 @@ def table_of(rows: Rows, status: RunnerStatus, width: int) -> Table:
     name_width = _LEAST_NAME + min(left - (_LEAST_FILE + _GAP if has_file else 0), max(0, longest - _LEAST_NAME))
     file_width = left + _LEAST_NAME - name_width - _GAP
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("partition", no_wrap=True)
+    table.add_column("partition" if rows.partitions else "topic", no_wrap=True)
     for column in columns:
         table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=True)
     if has_file:
         table.add_column("last file", no_wrap=True)
     for row in everything:
-        if rows.topics and row is rows.topics[0]:
+        if rows.partitions and rows.topics and row is rows.topics[0]:
             table.add_row(Text("topic", style="dim"))
         cells = [shortened(printable(row.name), name_width), *(column.cell(row) for column in columns)]
         if has_file:

@@ -111,6 +111,20 @@ def test_unknown_lags() -> None:
     assert (None, None) == (row.read_lag_s, row.durable_lag_s)
 
 
+def test_note_of_a_topic() -> None:
+    """A topic shows the state that all its topic-partitions share, or else the first of their next flushes."""
+    due = {"open_rows": 5, "next_flush_at": ago(-60), "next_flush_reason": "schedule"}
+    cases = {
+        "stopped": ({"state": "stopped"}, {"state": "stopped"}),
+        "1m 0s schedule": ({**due, "next_flush_at": ago(-90)}, due),
+        "1m 0s interval": ({"state": "delivering"}, {**due, "next_flush_reason": "interval"}),
+        "": ({}, {}),
+    }
+    for note, changes in cases.items():
+        partitions = [partition_status("t", number, **each) for number, each in enumerate(changes)]
+        assert [note] == [row.note for row in _rows(*partitions, most=1).topics]
+
+
 def test_topic_adds_up() -> None:
     """A topic has the sums of records, rows and bytes, the longest lags, the shortest margin, and the newest file."""
     files = [LastFile(f"key{number}", 1, 1, ago(100 - number)) for number in range(3)]

@@ -133,6 +133,14 @@ def test_topics_have_a_heading() -> None:
     assert "and 14 more topics" == lines[-1]
 
 
+def test_only_topics() -> None:
+    """If all topic-partitions are fine and don't fit, there are only topics, under their own heading."""
+    partitions = [partition_status(f"topic{topic:02}", number) for topic in range(3) for number in range(40)]
+    lines = _lines(_sink(*partitions))
+    assert lines[3].startswith("topic ")
+    assert ["topic00", "topic01", "topic02"] == [line.split()[0] for line in lines[4:]]
+
+
 def test_failed_task() -> None:
     """The error of a failed task is shown on a line, without the terminal's control characters and without secrets."""
     error = "AccessError: \x1b[2Jkey Zsecret is refused\nand more"
