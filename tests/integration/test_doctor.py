@@ -175,6 +175,17 @@ SET_UPS = [
         "on.data.loss=continue",
     ),
     Broken("the log is shorter", make.committed_at(99), "group-offsets/beyond-log-end", "offset 99", "--reset-offsets"),
+    Broken(
+        "the group of workers", make.group_of_workers, "group-members/not-consumers", "connect", "consumer.override.group.id="
+    ),
+    Broken(
+        "rejects without right",
+        make.dead_letters_without_right,
+        "dead-letters/no-write-right",
+        "may not write",
+        "--operation Write",
+        warnings=FEW_RIGHTS,
+    ),
     Broken("another assignor", make.other_assignor, "group-members/other-assignor", "cooperative-sticky", "group.id"),
     Broken("a group that writes elsewhere", make.group_that_writes_elsewhere, "group-offsets/other-place", "lake", "take.over"),
     Broken("rejects without brokers", make.dead_letters, "dead-letters/too-few-brokers", "3 brokers", "replication.factor=1"),

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AclOperation, ResourceType
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.protocol.consumer import JoinGroupResponse
 
 from kafka2parquet import load_worker_config
 from tests.stack.certificates import Authority
@@ -25,6 +26,8 @@ from tests.support.http_proxy import HttpProxy
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import admin_client, fill, python_consumer, python_producer, unique, wait_until
 from tests.support.local_sink import local_sink, numbered, run_until
+from tests.support.raw_kafka_client import RawKafkaClient
+from tests.support.raw_requests import join_request
 from tests.support.sink_properties import json_sink
 
 READ, DESCRIBE, DESCRIBE_CONFIGS = AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS
@@ -300,6 +303,18 @@ def other_assignor(servers: Servers) -> SetUp:
     return SetUp(sink)
 
 
+def group_of_workers(servers: Servers) -> SetUp:
+    """The group belongs to workers of Kafka Connect."""
+    sink = servers.sink(servers.topic())
+    client = servers.stack.enter_context(RawKafkaClient(servers.kafka.bootstrap))
+    group, member = f"connect-{sink['name']}", ""
+    for _ in range(2):  # the first answer has the member's id
+        request = join_request(group, member)
+        request.protocol_type = "connect"
+        member = client.ask_coordinator(request, JoinGroupResponse, 9).member_id
+    return SetUp(sink)
+
+
 def group_settings(servers: Servers) -> SetUp:
     """The settings of the odd broker, through a listener that advertises itself."""
     return SetUp(servers.sink(servers.topic(servers.odd.direct)), {"bootstrap.servers": servers.odd.direct})
@@ -341,6 +356,15 @@ def recreated_topic(servers: Servers) -> SetUp:
 
 def dead_letters(servers: Servers) -> SetUp:
     return SetUp(servers.sink(servers.topic(), errors_tolerance="all", errors_deadletterqueue_topic_name=unique("rejected")))
+
+
+def dead_letters_without_right(servers: Servers) -> SetUp:
+    """The client may read, and may not write to the topic for rejects."""
+    rejected = servers.topic()
+    sink = servers.sink(servers.topic(), errors_tolerance="all", errors_deadletterqueue_topic_name=rejected)
+    worker = servers.user_who_may(sink["topics"], f"connect-{sink['name']}", READ, READ)
+    servers.kafka.grant("bob", ResourceType.TOPIC, rejected, DESCRIBE)
+    return SetUp(sink, worker)
 
 
 def dead_letters_without_login(servers: Servers) -> SetUp:
