@@ -73,7 +73,7 @@ class Backfill:
             transactional.flush()  # an abort would drop records that are not sent yet
             (transactional.abort_transaction if is_aborted else transactional.commit_transaction)()
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, result: Path | None = None) -> subprocess.Popen[str]:
         command = [
             "run",
             str(self.config),
@@ -82,7 +82,7 @@ class Backfill:
             "--endpoint-url",
             self.sink.worker().endpoint_url,
         ]
-        ranges = ["--from", "start", "--to", "now", "--range", str(self.range), "--result", str(self.result)]
+        ranges = ["--from", "start", "--to", "now", "--range", str(self.range), "--result", str(result or self.result)]
         return subprocess.Popen(
             [sys.executable, "-m", "kafka2parquet", *map(str, command), *ranges],
             stdout=subprocess.PIPE,
@@ -163,7 +163,7 @@ def committed_records(bootstrap: str, topic: str, ends: Mapping[int, int]) -> co
 
 
 @pytest.mark.parametrize(
-    ("rows", "kills"), [(24_000, 2), pytest.param(2_000_000, 5, marks=[pytest.mark.heavy, pytest.mark.timeout(3600)])]
+    ("rows", "kills"), [(12_000, 2), pytest.param(2_000_000, 5, marks=[pytest.mark.heavy, pytest.mark.timeout(3600)])]
 )
 def test_a_backfill_that_is_killed_and_run_twice(
     kafka_server: Any, s3_server: Any, tmp_path: Path, rows: int, kills: int
@@ -207,4 +207,21 @@ def test_a_backfill_that_is_killed_and_run_twice(
     judged = audit(load_connect_config(backfill.properties), backfill.sink.worker(), deep=True, group_id=first["group"])
     assert judged.is_exact, judged
     assert expected.total() == sum(coverage.rows for coverage in judged.coverages)
+    backfill.sink.close()
+
+
+def test_two_processes_share_a_range(kafka_server: Any, s3_server: Any, tmp_path: Path) -> None:
+    """Two processes of one command line agree on the range, share its partitions, and both end when all of it is done."""
+    backfill = Backfill(kafka_server, ConnectSink(kafka_server, s3_server), tmp_path, 24_000)
+    backfill.produce(24_000)
+    results = [tmp_path / f"result-{number}.json" for number in (1, 2)]
+    processes = [backfill.start(result) for result in results]
+    outputs = [process.communicate(timeout=LIMIT_S)[0] for process in processes]
+    assert [0, 0] == [process.returncode for process in processes], outputs
+    found = [json.loads(result.read_text()) for result in results]
+    expected = committed_records(kafka_server.bootstrap, backfill.topic, backfill.ends())
+    assert expected == backfill.offsets()
+    assert expected.total() == sum(each["rows"] for each in found)
+    assert [json.loads(backfill.range.read_text())["group"]] * 2 == [each["group"] for each in found]
+    assert [expected.total()] * 2 == [each["published"]["rows"] for each in found]
     backfill.sink.close()

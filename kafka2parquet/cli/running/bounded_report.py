@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,15 +121,39 @@ def published(storage: Storage, naming: ObjectNaming, ranges: Ranges) -> Mapping
 
 
 def write_json(path: str, content: Mapping[str, Any]) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all, in place of an older one.
 
     Raises:
         ConfigurationError: the file can't be written.
     """
+    with _written(path, content) as temporary:
+        temporary.replace(path)
+
+
+def create_json(path: str, content: Mapping[str, Any]) -> bool:
+    """Create a file whole or not at all. Returns False and changes nothing if the file exists.
+
+    Raises:
+        ConfigurationError: the file can't be written.
+    """
+    with _written(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def _written(path: str, content: Mapping[str, Any]) -> Iterator[Path]:
+    """Write a temporary file beside `path`, which is gone at the end of the block."""
     temporary = Path(f"{path}.{os.getpid()}.tmp")
     try:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{path} can't be written: {error.strerror}.") from error
 

@@ -17,7 +17,7 @@ from kafka2parquet.bounded.lookup import check_for, look_up_ranges
 from kafka2parquet.bounded.positions import FORMS
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.cli.running import live
-from kafka2parquet.cli.running.bounded_report import Report, plan_text, published, summary_text, write_json
+from kafka2parquet.cli.running.bounded_report import Report, create_json, plan_text, published, summary_text
 from kafka2parquet.cli.running.status_server import HttpStatus
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
@@ -87,8 +87,6 @@ def run(
     _check(options)
     TaskPlan.of(config, worker)  # lists all problems, brokers that are missing included, before anything is connected
     ranges, consumer = _ranges(options, config, worker), worker.consumer_for(config)
-    if options.range is not None and not Path(options.range).exists():
-        write_json(options.range, ranges.to_json())
     tell(plan_text(config.name, ranges))
     report = Report(options.result, config.name, ranges, options.start, options.end)
     report.begin()
@@ -118,13 +116,23 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _ranges(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> Ranges:
-    """Return the ranges of the file, or look them up."""
+    """Return the ranges of the file, or look them up and write them to the file that the options name."""
     if options.range is not None and Path(options.range).exists():
-        ranges = Ranges.from_json(Path(options.range).read_text(encoding="utf-8"), options.range)
         if options.start is not None or options.end is not None:
             _LOG.info("The ranges are those of %s, so --from and --to don't count.", options.range)
-        return check_for(config, worker, ranges)
-    return look_up_ranges(config, worker, start=options.start, end=options.end)
+        return check_for(config, worker, _read(options.range))
+    ranges = look_up_ranges(config, worker, start=options.start, end=options.end)
+    if options.range is not None and not create_json(options.range, ranges.to_json()):
+        _LOG.info("Another process has looked up the ranges meanwhile: they are those of %s.", options.range)
+        return check_for(config, worker, _read(options.range))
+    return ranges
+
+
+def _read(path: str) -> Ranges:
+    try:
+        return Ranges.from_json(Path(path).read_text(encoding="utf-8", errors="replace"), path)
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _drain(drain: Drain, watch: _Watch) -> Exception | None:

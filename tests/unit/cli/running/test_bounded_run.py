@@ -221,6 +221,17 @@ def test_a_range_file_of_the_sinks_own_group(sink: Sink) -> None:
     assert "connect-orders" == sink.found()["group"]
 
 
+def test_a_range_file_that_can_not_be_read(sink: Sink, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder in place of the file is a problem of the command line, as is text that isn't JSON."""
+    sink.range.mkdir()
+    assert 1 == sink.run("--range", str(sink.range))
+    assert "range.json can't be read" in capsys.readouterr().err
+    sink.range.rmdir()
+    sink.range.write_bytes(b"\xff")
+    assert 1 == sink.run("--range", str(sink.range))
+    assert "range.json is not a file of ranges" in capsys.readouterr().err
+
+
 def edit(path: Path, **changes: Any) -> None:
     found = json.loads(path.read_text())
     for line in found["ranges"]:
