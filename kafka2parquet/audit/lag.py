@@ -13,7 +13,7 @@ from kafka2parquet.records import TopicPartition
 
 @attrs.frozen
 class PartitionLag:
-    """The durable lag of one topic-partition. The names are those of `PartitionStatus`.
+    """The durable lag of one topic-partition, with the names of `PartitionStatus`.
 
     Attributes:
         topic_partition: the topic-partition.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import importlib.util
+import io
 import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from kafka2parquet.status import RunnerStatus
 from kafka2parquet.util.secrets import without_credentials
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _PER_SECOND = 1.0
-#: Rates are those between the newest status and the oldest of this number of statuses.
+#: Rates are measured between the newest status and the oldest of this number of statuses.
 _RATE_STATUSES = 10
 
 
-def is_possible(stream: IO[str]) -> bool:
-    """Return whether a live view can be shown on a stream: rich is there, and the stream is a terminal with a cursor."""
-    if not stream.isatty() or importlib.util.find_spec("rich") is None:
+def is_possible(stream: TextIO) -> bool:
+    """Return whether a stream can show a live view: it is a terminal with a cursor, it takes UTF-8, and rich is there."""
+    is_utf_8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+    if not stream.isatty() or not is_utf_8 or importlib.util.find_spec("rich") is None:
         return False
     from rich.console import Console
 
@@ -39,7 +41,7 @@ def is_possible(stream: IO[str]) -> bool:
 @contextlib.contextmanager
 def live_view(
     status: Callable[[], RunnerStatus],
-    stream: IO[str],
+    stream: TextIO,
     *,
     hide: Callable[[str], str] = without_credentials,
     course: Callable[[], DrainProgress] | None = None,
@@ -65,6 +67,14 @@ def live_view(
     with _log_above(view), live, view:
         console.show_cursor(True)  # a process that is killed would leave the terminal without its cursor
         yield
+
+
+class _Nowhere(io.StringIO):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Take a text, and forget it."""
+        return len(text)
 
 
 class _View:
@@ -109,7 +119,7 @@ class _View:
         """Print whole lines above the view as they are: without styles, and without breaks that the terminal doesn't make."""
         from rich.text import Text
 
-        with self._lock:
+        with self._lock, self._surviving():
             self._clear_broken_lines()
             self._live.console.print(Text(text), end="", soft_wrap=True)
         return len(text)
@@ -124,10 +134,18 @@ class _View:
 
     def _draw(self) -> None:
         drawing = self._drawing()
-        with self._lock:
+        with self._lock, self._surviving():
             self._clear_broken_lines()
             self._live.update(drawing, refresh=True)
             self._drawn = drawing
+
+    @contextlib.contextmanager
+    def _surviving(self) -> Iterator[None]:
+        """Go on without a terminal if the terminal is gone, because the sink goes on, too."""
+        try:
+            yield
+        except OSError:
+            self._live.console.file = _Nowhere()
 
     def _clear_broken_lines(self) -> None:
         """Clear the lines that the last drawing takes more since the terminal has become narrower.

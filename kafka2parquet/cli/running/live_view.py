@@ -121,7 +121,7 @@ def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
 
 
 def _state(status: RunnerStatus) -> str:
-    """Return the state of the sink: the state that needs the most attention among those of its tasks."""
+    """Return the state of the task that needs the most attention."""
     states = {task.state for task in status.tasks} | ({"failed"} if status.error else set())
     return next((state for state in ("failed", "stopping", "starting", "running", "stopped") if state in states), "starting")
 

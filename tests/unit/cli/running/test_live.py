@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pty
@@ -99,11 +100,44 @@ def test_narrower_terminal(log: bool) -> None:
     assert 5 + log == len(show())
 
 
+class _Terminal(io.StringIO):
+    """A terminal that can go away."""
+
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_terminal_that_is_gone() -> None:
+    """When the terminal is gone, the view and the log go on without it."""
+    from rich.console import Console
+    from rich.live import Live
+
+    terminal = _Terminal()
+    live = Live(console=Console(file=terminal, force_terminal=True, width=80, height=24), auto_refresh=False)
+    view = _View(lambda: runner_status(task_status(partition_status())), live, str, None, 1.0)
+    with live:
+        view._draw()
+        before = terminal.getvalue()
+        terminal.is_gone = True
+        view._draw()
+        assert 5 == view.write("line\n")
+        view._draw()
+    assert "running" in before
+    assert before == terminal.getvalue()
+
+
 def test_streams_without_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no view where the stream is not a terminal, the terminal can't move its cursor, or rich is missing."""
+    """There is no view without rich, and on a stream that is not a terminal, can't move its cursor, or takes no UTF-8."""
     assert not is_possible(io.StringIO())
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as terminal:
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setenv("TERM", "xterm")
+        with os.fdopen(os.dup(terminal.fileno()), "w", encoding="latin-1") as latin:
+            assert not is_possible(latin)
         monkeypatch.setenv("TERM", "dumb")
         assert not is_possible(terminal)
         monkeypatch.setenv("TERM", "xterm")
