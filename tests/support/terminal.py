@@ -80,7 +80,7 @@ class TerminalProcess:
         screen.write(self.written)
         return [line.rstrip() for line in screen.lines]
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = 120.0) -> int:
         """Waits until the process has ended, and returns its exit code."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)

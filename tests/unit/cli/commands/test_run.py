@@ -20,6 +20,8 @@ from tests.support.sink_properties import json_sink
 from tests.support.terminal import ROOT, on_terminal
 
 TOPIC = "orders"
+#: A process takes seconds to start, and much longer on a busy machine.
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +57,12 @@ def test_on_a_terminal(command: list[str], tmp_path: Path) -> None:
     """On a terminal, a table shows each topic-partition; after Ctrl-C its last state stays below the lines of the log."""
     pytest.importorskip("rich")
     with on_terminal(command) as process:
-        wait_until(lambda: any(line.startswith(f"{TOPIC}-1") and "by records" in line for line in process.lines), "the table")
-        wait_until(lambda: any("400 rows in 4 files" in line for line in process.lines), "four files")
+        wait_until(
+            lambda: any(line.startswith(f"{TOPIC}-1") and "by records" in line for line in process.lines), "the table", LIMIT_S
+        )
+        wait_until(lambda: any("400 rows in 4 files" in line for line in process.lines), "four files", LIMIT_S)
         process.process.send_signal(signal.SIGINT)
-        assert 0 == process.wait()
+        assert 0 == process.wait(LIMIT_S)
         lines, written = process.lines, process.written
     (first,) = [number for number, line in enumerate(lines) if line.startswith(f"{tmp_path.name}   ")]
     assert f"{tmp_path.name}   stopped, 1 task, 2 partitions" in lines[first]
@@ -73,9 +77,9 @@ def test_on_a_terminal(command: list[str], tmp_path: Path) -> None:
 def test_on_a_terminal_without_the_table(command: list[str], tmp_path: Path) -> None:
     """With --no-live, a terminal gets log lines only, and nothing on it is written over."""
     with on_terminal([*command, "--no-live"]) as process:
-        wait_until(lambda: _files(tmp_path / "files") == 4, "four files")
+        wait_until(lambda: _files(tmp_path / "files", LIMIT_S) == 4, "four files")
         process.process.send_signal(signal.SIGINT)
-        assert 0 == process.wait()
+        assert 0 == process.wait(LIMIT_S)
         written = process.written
     assert "\x1b" not in written
     assert "Stopped: 500 rows committed, 6 files, 0 records rejected" in written
@@ -85,12 +89,12 @@ def test_second_signal_leaves_the_cursor(command: list[str], broker: EmbeddedBro
     """A process that a second signal ends at once leaves the terminal with its cursor."""
     pytest.importorskip("rich")
     with on_terminal(command) as process:
-        wait_until(lambda: any(line.startswith(f"{TOPIC}-1") for line in process.lines), "the table")
+        wait_until(lambda: any(line.startswith(f"{TOPIC}-1") for line in process.lines), "the table", LIMIT_S)
         broker.inject("OffsetCommit", times=1000, delay_s=60.0)
         process.process.send_signal(signal.SIGINT)
-        wait_until(lambda: any("SIGINT" in line for line in process.lines), "the first signal")
+        wait_until(lambda: any("SIGINT" in line for line in process.lines), "the first signal", LIMIT_S)
         process.process.send_signal(signal.SIGINT)
-        code = process.wait()
+        code = process.wait(LIMIT_S)
         written = process.written
     broker.clear_faults()
     assert 130 == code
@@ -103,10 +107,10 @@ def test_log_as_json(command: list[str], tmp_path: Path) -> None:
     command = [*command, "--log-format", "json"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
         assert process.stderr is not None
-        wait_until(lambda: _files(tmp_path / "files") == 4, "four files")
+        wait_until(lambda: _files(tmp_path / "files", LIMIT_S) == 4, "four files")
         process.send_signal(signal.SIGTERM)
         found: list[dict[str, Any]] = [json.loads(line) for line in process.stderr]
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(LIMIT_S)
     assert all({"time", "level", "logger", "thread", "message"} <= line.keys() for line in found)
     published = [line for line in found if line.get("event") == "FilePublished"]
     assert 6 == len(published)

@@ -42,7 +42,7 @@ log = logging.getLogger("kafka2parquet")
 log.info("before")
 with live_view(status, {stream}, per_second=20):
     log.info("during %s", "x" * 100)
-    enough.wait(30)
+    enough.wait(100)
 log.info("after")
 print("printed")
 """
