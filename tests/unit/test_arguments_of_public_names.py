@@ -516,7 +516,7 @@ CASES = [
         timestamp_ms=(1.5, True, "1", HOUR),
         headers=("x", 1, {}),
     ),
-    case(testing.MemoryStorage, url=NAME),
+    case(testing.MemoryStorage, url=NAME, clock=instances(clock.SystemClock)),
     case(
         bounded.drain,
         lambda: {"sink": _task()},
