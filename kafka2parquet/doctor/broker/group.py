@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kafka2parquet.connect.describe import duration
 from kafka2parquet.delivery.commit_metadata import MAX_CHARACTERS, Identity, parse
@@ -197,6 +197,7 @@ _WEEK_MINUTES = 7 * 24 * 60
 #: kafka-python's defaults.
 _SESSION_TIMEOUT_MS = 45_000
 _DEFAULT_ASSIGNORS = ("range", "roundrobin")
+_MOST_MEMBERS = 5
 
 
 def look_group_up(facts: Facts) -> Iterator[Finding]:
@@ -222,7 +223,7 @@ def look_group_up(facts: Facts) -> Iterator[Finding]:
         yield RIGHT.found("no-read-right", **values)
         return
     yield RIGHT.ok(text=group)
-    members = ", ".join(found.members)
+    members = _shown(found.members)
     ours = _offered_assignors(facts)
     if found.protocol_type not in ("", "consumer"):
         yield MEMBERS.found("not-consumers", group=group, kind=found.protocol_type)
@@ -231,6 +232,12 @@ def look_group_up(facts: Facts) -> Iterator[Finding]:
     else:
         yield MEMBERS.ok(text=members or "none at the moment")
     yield from _committed(facts, coordinator)
+
+
+def _shown(members: Sequence[str]) -> str:
+    """Return the first members, and the number of the others."""
+    first, others = members[:_MOST_MEMBERS], len(members) - _MOST_MEMBERS
+    return ", ".join([*first, *([f"{others} more"] if others > 0 else [])])
 
 
 def _offered_assignors(facts: Facts) -> tuple[str, ...]:
