@@ -133,3 +133,11 @@ def test_rejects_have_one_exception_or_one_each() -> None:
 
     assert ["X", "X"] == [reject.exception for reject in batch.rejects([0, 1], Stage.WRITE, ["why", "why"], "X")]
     assert ["X", "Y"] == [reject.exception for reject in batch.rejects([0, 1], Stage.WRITE, ["why", "why"], ["X", "Y"])]
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(0, []), (5, []), (6, [5]), (8, [5, 7]), (9, [5, 7]), (100, [5, 7, 9])])
+def test_records_before_an_offset(offset: int, expected: list[int]) -> None:
+    """`before` drops the records from an offset on, and the batch still covers its range."""
+    batch = ConsumedBatch.of_values(TopicPartition("t", 0), [b"x"] * 5, first_offset=5)
+    found = batch.filter(pa.array([True, False, True, False, True])).before(offset)
+    assert (expected, 5, 10) == (found.offsets.to_pylist(), found.first_offset, found.next_offset)

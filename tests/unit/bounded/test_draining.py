@@ -76,6 +76,13 @@ def test_records_that_are_not_rows(kafka: MemoryKafka) -> None:
     assert [10, 2] == [each.position for each in result.partitions]
 
 
+def test_rejects_in_the_quarantine_are_rows_too(kafka: MemoryKafka) -> None:
+    """A quarantined reject is a row of a file, and a reject."""
+    kafka.append("events", 1, [MemoryRecord(b"{")])
+    result = drain(a_task(kafka, MemoryStorage(), tolerance="skip", quarantine=True))
+    assert (True, 11, 1, 4) == (result.is_complete, result.committed_rows, result.rejected, result.files)
+
+
 def test_records_that_arrive_meanwhile_are_left_for_the_next_run(kafka: MemoryKafka) -> None:
     """The end is where the log ended at the start, even if producers are as fast as the sink."""
     storage = MemoryStorage()
