@@ -5,6 +5,7 @@
 
 from kafka2parquet.tables.delta import DeltaTarget
 from kafka2parquet.tables.follower import CatalogFollower
+from kafka2parquet.tables.glue import GlueTarget
 from kafka2parquet.tables.iceberg import IcebergTarget
 from kafka2parquet.tables.log import CommittedOffsets, KafkaTopicLog, TopicLog
 from kafka2parquet.tables.progress import Followed, FollowedPartition
@@ -17,6 +18,7 @@ __all__ = [
     "DeltaTarget",
     "Followed",
     "FollowedPartition",
+    "GlueTarget",
     "IcebergTarget",
     "KafkaTopicLog",
     "LogId",

@@ -135,7 +135,7 @@ class IcebergTarget:
         namespace = self._identifier.rpartition(".")[0]
         if not namespace:
             raise ConfigurationError(f"{self._identifier} lacks a namespace. Name the table as NAMESPACE.TABLE.")
-        catalog.create_namespace_if_not_exists(namespace)
+        _create_namespace(catalog, namespace)
         with _refusing(files[0]):
             creation = catalog.create_table_transaction(
                 self._identifier, nullable(files[0].schema), location=self._location, properties=_NEW_TABLE
@@ -167,6 +167,17 @@ class IcebergTarget:
             raise ConfigurationError(f"{self.name} can't be used: {error}.") from error
         except Exception as error:  # the catalogue's driver and the store's client have errors of their own
             raise CatalogUnavailableError(f"{self.name} can't be read or written: {type(error).__name__}: {error}.") from error
+
+
+def _create_namespace(catalog: Catalog, namespace: str) -> None:
+    """Create a namespace, if it doesn't exist. Another follower may create it at the same moment."""
+    if catalog.namespace_exists(namespace):
+        return
+    try:
+        catalog.create_namespace(namespace)
+    except Exception:  # each catalogue reports a namespace that has just been created in its own way
+        if not catalog.namespace_exists(namespace):
+            raise
 
 
 def _without_retries(table: Table) -> Transaction:
