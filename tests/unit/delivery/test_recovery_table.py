@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from kafka2parquet import HourlyPartitioner, RecordCountRotation
+from kafka2parquet.consumers import Assigned
 from kafka2parquet.converters import StringConverter
+from kafka2parquet.delivery.bounds import OffsetRange
 from kafka2parquet.errors import (
     ConflictingSinkError,
     DamagedFooterError,
@@ -22,7 +24,7 @@ from kafka2parquet.errors import (
     TopicRecreatedError,
     UnknownMetadataError,
 )
-from kafka2parquet.events import Event, FilePublished, IntentCommitted, OffsetCommitted
+from kafka2parquet.events import Event, FilePublished, IntentCommitted, OffsetCommitted, PartitionFinished
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.testing.memory_storage import StoredObject
@@ -154,6 +156,26 @@ def of_another_group(world: World) -> None:
     assert collections.Counter(range(30)) == world.offsets()
 
 
+class FirstTen:
+    """Lets a task take the offsets 0 to 9."""
+
+    def range_of(self, assigned: Assigned) -> OffsetRange:
+        return OffsetRange(0, 10)
+
+
+def at_the_end_of_a_range(world: World) -> None:
+    world.run(20)
+    for committed in (10, 15):
+        world.kafka.commit("group", TOPIC, 0, committed)
+        task = world.task()
+        task.limit_to(FirstTen())
+        world.events.clear()
+        world.step_until(task, lambda: any(isinstance(event, PartitionFinished) for event in world.events))
+        task.close()
+        assert committed == world.committed
+    assert collections.Counter(range(20)) == world.offsets()
+
+
 def recreated(world: World) -> None:
     world.kafka.commit("group", TOPIC, 0, 1000)
     with pytest.raises(TopicRecreatedError):
@@ -191,6 +213,7 @@ CASES: list[tuple[tuple[str, str, str], Callable[[World], None]]] = [
     (("intent of an unknown version, cut off, or of another cluster", "", ""), unknown),
     (("written for another bucket or `topics.dir`", "", ""), elsewhere),
     (("any", "file of another consumer group", ""), of_another_group),
+    (("at the end of a range, or behind it", "", ""), at_the_end_of_a_range),
     (
         (
             "topic was re-created (another topic id, or an offset without our metadata that lies behind the end of the log)",
