@@ -12,7 +12,6 @@ from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
-from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.util.arguments import Name, checked
@@ -40,7 +39,7 @@ def look_up_ranges(config: ConnectConfig, worker: WorkerConfig, *, start: Name |
     last = parse_position(end, now)
     consumer = worker.consumer_for(config)
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        topics = topics_of(config, log)
+        topics = config.topics_among(log.topics)
         if start is not None:
             return with_group(resolve(log, topics, parse_position(start, now), last), config, worker)
         first_start = cast(Literal["earliest", "latest"], consumer.first_start)
@@ -57,7 +56,7 @@ def check_for(config: ConnectConfig, worker: WorkerConfig, ranges: Ranges) -> Ra
     """
     consumer = worker.consumer_for(config)
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        check_ranges(log, ranges, topics_of(config, log))
+        check_ranges(log, ranges, config.topics_among(log.topics))
     return ranges if ranges.group_id else with_group(ranges, config, worker)
 
 

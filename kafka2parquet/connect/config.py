@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from kafka2parquet.connect.forms.properties import Properties
-from kafka2parquet.connect.properties.names import PARTITIONER_CLASS, STORAGE_URL, TIMESTAMP_EXTRACTOR, TOPICS_REGEX
+from kafka2parquet.connect.properties.names import PARTITIONER_CLASS, STORAGE_URL, TIMESTAMP_EXTRACTOR, TOPICS, TOPICS_REGEX
 from kafka2parquet.connect.properties.option import Value, simple_name
 from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties.table import OptionTable
@@ -144,6 +144,18 @@ class ConnectConfig:
         """
         text = self.text(TOPICS_REGEX)
         return java_patterns.compiled(text, "topics.regex") if text else None
+
+    def topics_among(self, existing: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+        """Return the topics that the configuration names, or those existing topics that match its pattern.
+
+        Args:
+            existing: returns the names of all topics; only called for a pattern.
+
+        Raises:
+            ConfigurationError: Python can't read the pattern, or would read it differently from Java.
+        """
+        pattern = self.topics_pattern
+        return self.items(TOPICS) if pattern is None else tuple(topic for topic in existing() if pattern.fullmatch(topic))
 
     @property
     def tasks_max(self) -> int:

@@ -18,7 +18,6 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
-from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 
@@ -66,7 +65,7 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False, gr
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     with LogReader(consumer.bootstrap_servers, group_id or consumer.group_id, consumer.client_settings) as log:
-        topics = topics_of(config, log)
+        topics = config.topics_among(log.topics)
         committed = log.committed(topics)
         found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())
         if not deep:

@@ -19,7 +19,6 @@ from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming
 from kafka2parquet.connect.parts.storage import make_storage
-from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.properties.names import PARTITIONER_CLASS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
@@ -109,7 +108,7 @@ class _Looks:
         """Look at each topic once. Blocks."""
         consumer = self._consumer
         with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-            topics = topics_of(self._config, log)
+            topics = self._config.topics_among(log.topics)
             _check_folders(self._naming, topics)
             return [self._completeness(topic).look(log, write=not self._options.dry_run) for topic in topics]
 

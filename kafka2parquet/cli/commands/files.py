@@ -16,7 +16,6 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
-from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
@@ -67,7 +66,7 @@ def _topics(config: ConnectConfig, worker: WorkerConfig) -> Collection[str]:
     if not consumer.bootstrap_servers:
         raise ConfigurationError("The topics of topics.regex are looked up in Kafka: name brokers, or a topic with --topic.")
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        return topics_of(config, log)
+        return config.topics_among(log.topics)
 
 
 def _plain(value: Any) -> Any:

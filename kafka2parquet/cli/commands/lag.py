@@ -16,7 +16,6 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parts.topics import topics_of
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LITTLE, LogReader
 from kafka2parquet.errors import ConfigurationError
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         raise ConfigurationError(NO_BROKERS)
     settings = {**consumer.client_settings, **LITTLE}
     with LogReader(consumer.bootstrap_servers, consumer.group_id, settings) as log:
-        topics = topics_of(config, log)
+        topics = config.topics_among(log.topics)
         now = SystemClock().now()
         lags = read_lags(log, topics, now, from_latest=consumer.first_start == "latest")
     if not lags:

@@ -165,7 +165,7 @@ class FirstTen:
 
 def at_the_end_of_a_range(world: World) -> None:
     world.run(20)
-    for committed in (10, 15):
+    for committed in (10, 20):
         world.kafka.commit("group", TOPIC, 0, committed)
         task = world.task()
         task.limit_to(FirstTen())
