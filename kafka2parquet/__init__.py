@@ -138,6 +138,7 @@ _PUBLIC_MODULES = (
     "audit",
     "bounded",
     "clock",
+    "completeness",
     "connect",
     "consumers",
     "converters",

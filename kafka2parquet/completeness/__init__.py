@@ -24,12 +24,22 @@ reads that marker, and lists the rest in the next one: `_SUCCESS`, `_SUCCESS-1`,
 it has read all earlier ones of the folder. So no file is in two markers, and a process may die at any moment.
 
 `folders` finds the end of a folder's time, and `frontier` what a partition has reached. `marker` has the content of a marker.
-`reading` reads files and markers, and `look` decides and writes.
+`reading` reads files and markers, and `look` decides and writes. `sink` does that for all topics of a configuration.
 """
 
 from kafka2parquet.completeness.frontier import PartitionFrontier
 from kafka2parquet.completeness.look import Completeness, LogOffsets
 from kafka2parquet.completeness.marker import MarkedFile, Marker
+from kafka2parquet.completeness.sink import SinkCompleteness
 from kafka2parquet.completeness.state import FolderState, TopicCompleteness
 
-__all__ = ["Completeness", "FolderState", "LogOffsets", "MarkedFile", "Marker", "PartitionFrontier", "TopicCompleteness"]
+__all__ = [
+    "Completeness",
+    "FolderState",
+    "LogOffsets",
+    "MarkedFile",
+    "Marker",
+    "PartitionFrontier",
+    "SinkCompleteness",
+    "TopicCompleteness",
+]

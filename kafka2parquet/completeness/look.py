@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import datetime
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Protocol
 
 import attrs
@@ -105,7 +105,7 @@ class Completeness:
         a write for each marker. If the look fails, the next one continues.
 
         Args:
-            log: offsets of the sink's group, such as a `LogReader`.
+            log: offsets of the sink's group.
             write: whether to write markers. Otherwise the result only says where they are due.
 
         Raises:
@@ -124,7 +124,7 @@ class Completeness:
         facts = _Facts(
             topic_id,
             committed,
-            tuple(self._frontiers(files, bounds, committed, (now - _EPOCH) // _MS)),
+            tuple(self._frontiers(files, bounds, committed, topic_id, (now - _EPOCH) // _MS)),
             _missing_siblings(files, committed, self._naming.directory_delimiter),
         )
         reached_ms = [each.reached_ms for each in facts.frontiers]
@@ -172,7 +172,8 @@ class Completeness:
         }
         known = [(name, footer) for name, footer in footers.items() if isinstance(footer, FlushFooter)]
         unmarked = tuple(MarkedFile.of(name, footer) for name, footer in known if _is_durable(footer, facts.committed))
-        ends_at_ms = self._end_of(folder, [*marked, *(MarkedFile.of(name, footer) for name, footer in known)])
+        all_files = [*marked, *(MarkedFile.of(name, footer) for name, footer in known)]
+        ends_at_ms = self._end_of(folder, all_files)
         waits_for = tuple(
             each.topic_partition
             for each in facts.frontiers
@@ -184,16 +185,12 @@ class Completeness:
             or self._problem_of_folder(folder, facts)
             or _problem_of_files(marked, unmarked)
         )
+        if ends_at_ms is None and _times_ms(all_files):  # a folder of something else, which nobody asked about
+            problem = None
         return FolderState(folder.key, ends_at_ms, readable, 0, unmarked, waits_for, problem)
 
     def _end_of(self, folder: Folder, files: Iterable[MarkedFile]) -> int | None:
-        times_ms = [
-            time_ms
-            for file in files
-            if file.role == "values"
-            for time_ms in (file.min_time_ms, file.max_time_ms)
-            if time_ms is not None
-        ]
+        times_ms = _times_ms(files)
         return self._folders.end_ms(folder.encoded_partition, min(times_ms), max(times_ms)) if times_ms else None
 
     def _problem_of_folder(self, folder: Folder, facts: _Facts) -> str | None:
@@ -211,9 +208,10 @@ class Completeness:
         files: TopicFiles,
         bounds: Mapping[TopicPartition, tuple[int, int]],
         committed: Mapping[TopicPartition, int],
+        topic_id: str,
         now_ms: int,
     ) -> Iterable[PartitionFrontier]:
-        durable = _durable_files(files, committed)
+        durable = self._durable_files(files, committed, topic_id)
         newest = _newest_keys(files)
         self._first_seen_ms = {key: self._first_seen_ms.get(key, now_ms) for key in newest.values()}
         for topic_partition, (log_start, log_end) in sorted(bounds.items()):
@@ -230,11 +228,39 @@ class Completeness:
                 idle_after_ms=self._idle_after_ms,
             )
 
+    def _durable_files(
+        self, files: TopicFiles, committed: Mapping[TopicPartition, int], topic_id: str
+    ) -> Mapping[int, list[MarkedFile]]:
+        """Return the durable files in folders of time, in markers or not, by partition.
+
+        Other folders have rows with other times: those of tombstones are Kafka's, even if rows have their times in a field.
+        """
+        found: dict[int, list[MarkedFile]] = collections.defaultdict(list)
+        for marker in files.markers.values():
+            if isinstance(marker, Marker) and not _differ(marker.topic_id, topic_id):
+                for file in marker.files:
+                    found[file.partition].append(file)
+        for folder in files.folders.values():
+            for key in folder.files.keys() & files.footers.keys():
+                footer = files.footers[key]
+                if isinstance(footer, Unreadable) or not _is_durable(footer, committed) or _differ(footer.topic_id, topic_id):
+                    continue
+                file = MarkedFile.of(key, footer)
+                if self._end_of(folder, [file]) is not None:
+                    found[footer.partition].append(file)
+        return found
+
     def _written_at_ms(self, key: str) -> int:
         """Return when a file was written: by the store's clock, or when this object saw the file first."""
         written_at = getattr(self._storage, "written_at", None)
         moment: datetime.datetime | None = written_at(key) if written_at is not None else None
         return self._first_seen_ms[key] if moment is None else (moment - _EPOCH) // _MS
+
+
+def _times_ms(files: Iterable[MarkedFile]) -> Sequence[int]:
+    """Return the least and the greatest time of each file of values that has times."""
+    times_ms = (time_ms for file in files if file.role == "values" for time_ms in (file.min_time_ms, file.max_time_ms))
+    return [time_ms for time_ms in times_ms if time_ms is not None]
 
 
 def _problem_of_markers(markers: Mapping[int, Marker | Unreadable], topic_id: str) -> str | None:
@@ -271,19 +297,6 @@ def _problem_of_files(marked: Collection[MarkedFile], unmarked: Collection[Marke
 def _differ(topic_id: str, other: str) -> bool:
     """Whether two topic ids, if both are known, are those of different topics."""
     return "" not in (topic_id, other) and topic_id != other
-
-
-def _durable_files(files: TopicFiles, committed: Mapping[TopicPartition, int]) -> Mapping[int, list[MarkedFile]]:
-    """Return the entries of all durable files, in markers or not, by partition."""
-    found: dict[int, list[MarkedFile]] = collections.defaultdict(list)
-    for marker in files.markers.values():
-        if isinstance(marker, Marker):
-            for file in marker.files:
-                found[file.partition].append(file)
-    for key, footer in files.footers.items():
-        if isinstance(footer, FlushFooter) and _is_durable(footer, committed):
-            found[footer.partition].append(MarkedFile.of(key, footer))
-    return found
 
 
 def _is_durable(footer: FlushFooter, committed: Mapping[TopicPartition, int]) -> bool:

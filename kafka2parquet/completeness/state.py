@@ -50,6 +50,11 @@ class FolderState:
         return self.is_complete and bool(self.unmarked)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing has happened in this look, and nothing is left to do."""
+        return (self.is_complete or not self.is_by_time) and not (self.written or self.is_due or self.problem)
+
+    @property
     def unmarked_rows(self) -> int:
         """Number of rows in the files that no marker lists, without keys and headers."""
         return sum(file.rows for file in self.unmarked if file.role == "values")
@@ -84,8 +89,12 @@ class TopicCompleteness:
         """Number of markers that this look has written."""
         return sum(folder.written for folder in self.folders)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything but the lists of files, for other programs."""
+    def to_json(self, *, settled: bool = True) -> dict[str, Any]:
+        """Return everything but the lists of files, for other programs.
+
+        Args:
+            settled: whether to list folders in which nothing has happened in this look and nothing is left to do.
+        """
         return {
             "topic": self.topic,
             "at": _text(self.at),
@@ -116,6 +125,7 @@ class TopicCompleteness:
                     "problem": each.problem,
                 }
                 for each in self.folders
+                if settled or not each.is_settled
             ],
         }
 

@@ -17,6 +17,7 @@ import kafka2parquet as k
 from kafka2parquet import (
     bounded,
     clock,
+    completeness,
     connect,
     consumers,
     converters,
@@ -102,7 +103,10 @@ class _Registry:
         return converters.RegisteredSchema(1, "AVRO", '"int"')
 
 
-def _config() -> Any:
+_HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
+
+
+def _config(**changes: str) -> Any:
     return load_properties(
         {
             "name": "n",
@@ -114,6 +118,7 @@ def _config() -> Any:
             "storage.class": "io.confluent.connect.s3.storage.S3Storage",
             "value.converter": "org.apache.kafka.connect.json.JsonConverter",
             "value.converter.schemas.enable": "false",
+            **{name.replace("_", "."): text for name, text in changes.items()},
         }
     )
 
@@ -516,7 +521,30 @@ CASES = [
         timestamp_ms=(1.5, True, "1", HOUR),
         headers=("x", 1, {}),
     ),
-    case(testing.MemoryStorage, url=NAME, clock=instances(clock.SystemClock)),
+    case(testing.MemoryStorage, url=NAME, clock=instances(testing.ManualClock)),
+    case(
+        completeness.Completeness,
+        lambda: {"storage": testing.MemoryStorage(), "topic": "events", "partitioner": k.HourlyPartitioner()},
+        storage=instances(testing.MemoryStorage),
+        topic=NAME,
+        partitioner=instances(k.HourlyPartitioner, k.DefaultPartitioner),
+        naming=instances(k.ObjectNaming),
+        lateness=tuple(wrong for wrong in DURATION if wrong != datetime.timedelta()),
+        idle_after=DURATION,
+        clock=instances(testing.ManualClock),
+    ),
+    case(
+        completeness.SinkCompleteness,
+        lambda: {
+            "config": _config(partitioner_class=_HOURLY, locale="en", timezone="UTC"),
+            "worker": WorkerConfig(bootstrap_servers="localhost:9092"),
+        },
+        config=instances(connect.ConnectConfig),
+        worker=instances(connect.WorkerConfig),
+        lateness=tuple(wrong for wrong in DURATION if wrong != datetime.timedelta()),
+        idle_after=DURATION,
+        clock=instances(testing.ManualClock),
+    ),
     case(
         bounded.drain,
         lambda: {"sink": _task()},
@@ -586,6 +614,7 @@ CASES = [
 PUBLIC = (
     k,
     clock,
+    completeness,
     connect,
     consumers,
     converters,
@@ -606,6 +635,11 @@ VALUES = {
     connect.ConnectConfig,
     connect.TaskPlan,
     connect.WorkerConfig,
+    completeness.FolderState,
+    completeness.MarkedFile,
+    completeness.Marker,
+    completeness.PartitionFrontier,
+    completeness.TopicCompleteness,
     consumers.Assigned,
     consumers.Assignment,
     consumers.CommitRefused,

@@ -11,7 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")
-    for page in ("api.md", "converters.md", "http.md", "metrics.md")
+    for page in ("api.md", "complete-hours.md", "converters.md", "http.md", "metrics.md")
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL))
 ]
 

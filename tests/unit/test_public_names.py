@@ -31,6 +31,7 @@ PUBLIC = tuple(
         "audit",
         "bounded",
         "clock",
+        "completeness",
         "connect",
         "consumers",
         "converters",

@@ -12,19 +12,12 @@ from typing import Any
 from kafka2parquet.audit.report import aligned
 from kafka2parquet.cli.options import add_configuration, duration
 from kafka2parquet.cli.terminal import tell
-from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.completeness.marker import marker_name
+from kafka2parquet.completeness.sink import SinkCompleteness
 from kafka2parquet.completeness.state import FolderState, TopicCompleteness, time_text
-from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming
-from kafka2parquet.connect.parts.storage import make_storage
-from kafka2parquet.connect.properties.names import PARTITIONER_CLASS
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.consumers.kafka_python.log_reader import LogReader
-from kafka2parquet.errors import ConfigurationError, TransientError
-from kafka2parquet.object_names import ObjectNaming
-from kafka2parquet.partitioners.time import TimeBasedPartitioner
+from kafka2parquet.errors import TransientError
 from kafka2parquet.util.figures import counted
 from kafka2parquet.util.figures import duration as duration_text
 from kafka2parquet.util.stop_signals import stopping_on_signals
@@ -64,7 +57,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
     )
     command.add_argument("--dry-run", action="store_true", help="write no markers, and only say where they are due")
-    command.add_argument("--json", action="store_true", help="print everything as JSON; with --follow one line for each look")
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print everything as JSON; with --follow, each look is a line without settled folders",
+    )
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
@@ -73,91 +70,35 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: the configuration has no folders of time, or Kafka or the store can't be read.
     """
-    looks = _Looks(options, config, worker)
+    sink = SinkCompleteness(config, worker, lateness=options.lateness, idle_after=options.idle_after)
     if options.follow:
-        return _follow(looks, options)
-    found = looks.look()
+        return _follow(sink, options)
+    found = sink.look(write=not options.dry_run)
     if options.json:
-        tell(json.dumps(looks.to_json(found), indent=1))
+        tell(json.dumps(_to_json(sink, found, settled=True), indent=1))
     else:
         _print(found, dry_run=options.dry_run)
     return EXIT_NOT_ANSWERED if any(each.problems for each in found) else EXIT_OK
 
 
-class _Looks:
-    """Looks at all topics of a configuration. Each look connects to Kafka anew, so that it survives everything."""
-
-    def __init__(self, options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> None:
-        partitioner = make_inner_partitioner(config)
-        if not isinstance(partitioner, TimeBasedPartitioner):
-            raise ConfigurationError(
-                f"{PARTITIONER_CLASS}={config.text(PARTITIONER_CLASS)} doesn't make folders of time, so no folder is ever"
-                " complete. Partition by time, for example with"
-                " io.confluent.connect.storage.partitioner.HourlyPartitioner."
-            )
-        self._partitioner = partitioner
-        self._config = config
-        self._options = options
-        self._storage, self._naming = make_storage(config, worker.endpoint_url), make_naming(config)
-        self._consumer = worker.consumer_for(config)
-        if not self._consumer.bootstrap_servers:
-            raise ConfigurationError(NO_BROKERS)
-        self._of_topic: dict[str, Completeness] = {}
-
-    def look(self) -> Sequence[TopicCompleteness]:
-        """Look at each topic once. Blocks."""
-        consumer = self._consumer
-        with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-            topics = self._config.topics_among(log.topics)
-            _check_folders(self._naming, topics)
-            return [self._completeness(topic).look(log, write=not self._options.dry_run) for topic in topics]
-
-    def to_json(self, found: Sequence[TopicCompleteness]) -> dict[str, Any]:
-        """Return the result of a look for other programs."""
-        return {"version": _JSON_VERSION, "group_id": self._consumer.group_id, "topics": [each.to_json() for each in found]}
-
-    def _completeness(self, topic: str) -> Completeness:
-        if topic not in self._of_topic:
-            self._of_topic[topic] = Completeness(
-                self._storage,
-                topic,
-                self._partitioner,
-                naming=self._naming,
-                lateness=self._options.lateness,
-                idle_after=self._options.idle_after,
-            )
-        return self._of_topic[topic]
+def _to_json(sink: SinkCompleteness, found: Sequence[TopicCompleteness], *, settled: bool) -> dict[str, Any]:
+    topics = [each.to_json(settled=settled) for each in found]
+    return {"version": _JSON_VERSION, "group_id": sink.group_id, "topics": topics}
 
 
-def _check_folders(naming: ObjectNaming, topics: Collection[str]) -> None:
-    """Refuse topics that share a folder.
-
-    Raises:
-        ConfigurationError: two topics share a folder.
-    """
-    of_prefix: dict[str, str] = {}
-    for topic in topics:
-        other = of_prefix.setdefault(naming.prefix(topic), topic)
-        if other != topic:
-            raise ConfigurationError(
-                f"Topics {other} and {topic} share the folder {naming.folder(topic)}. A marker speaks of one topic, so it can't"
-                " say that such a folder is complete. Give each topic a folder."
-            )
-
-
-def _follow(looks: _Looks, options: argparse.Namespace) -> int:
+def _follow(sink: SinkCompleteness, options: argparse.Namespace) -> int:
     stop = threading.Event()
     problems: set[tuple[str, str | None]] = set()
     with stopping_on_signals(stop.set, log="ending after this look"):
         while not stop.is_set():
             try:
-                found = looks.look()
+                found = sink.look(write=not options.dry_run)
             except TransientError as error:
                 _LOG.warning("The next look follows in %s: %s", duration_text(options.every.total_seconds()), error)
             else:
                 now = {(folder.folder, folder.problem) for each in found for folder in each.problems}
                 if options.json:
-                    tell(json.dumps(looks.to_json(found)))
+                    tell(json.dumps(_to_json(sink, found, settled=False)))
                 else:
                     for line in _news(found, now - problems, dry_run=options.dry_run):
                         tell(line)
@@ -190,7 +131,7 @@ def _print(found: Sequence[TopicCompleteness], *, dry_run: bool) -> None:
         )
         for each in found
         for folder in each.folders
-        if folder.is_by_time and (folder.written or folder.unmarked or folder.waits_for) and folder.problem is None
+        if not folder.is_settled and folder.problem is None
     ]
     if lines:
         tell("\n".join(aligned([_COLUMNS, *lines])))

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from kafka2parquet import ObjectNaming
-from kafka2parquet.completeness.marker import Marker
+from kafka2parquet import HourlyPartitioner, ObjectNaming
+from kafka2parquet.audit.read import read_coverage
+from kafka2parquet.completeness import Completeness, Marker
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.records import TopicPartition
@@ -307,18 +308,49 @@ def test_what_can_not_be_answered(world: HoursWorld, damage: str, problem: str) 
         assert 1 == found.written
 
 
+def test_files_of_an_earlier_topic_do_not_count(world: HoursWorld) -> None:
+    """Rows of an earlier topic of the same name say nothing about the times that the topic has reached."""
+    world.arrive(2, ELEVEN)
+    world.sink()
+    for key in [key for key in world.storage.objects if "+2+" in key]:
+        stored = world.storage.objects[key]
+        footer = json.loads(stored.metadata[METADATA_KEY]) | {"topic_id": "earlier"}
+        world.storage.objects[key] = StoredObject(stored.content, {METADATA_KEY: json.dumps(footer)})
+    found = world.look()
+    assert (None, None, 0) == (found.partitions[2].reached_ms, found.complete_until_ms, found.written)
+
+
+def test_folders_of_other_things(world: HoursWorld) -> None:
+    """Rows in folders that aren't by time don't count as times that a partition has reached, and the folders get no markers."""
+    world.arrive(2, ELEVEN)
+    world.sink()
+    for key in [key for key in world.storage.objects if "+2+" in key and "hour=11" in key]:
+        name = key.rpartition("/")[2]
+        world.storage.objects[f"topics/{TOPIC}/tombstones/{name}"] = world.storage.objects.pop(key)
+        anchor = next(key for key in world.storage.objects if "+2+" in key and "hour=10" in key)
+        stored = world.storage.objects[anchor]
+        text = stored.metadata[METADATA_KEY].replace(key, f"topics/{TOPIC}/tombstones/{name}")
+        world.storage.objects[anchor] = StoredObject(stored.content, {METADATA_KEY: text})
+    found = world.look()
+    tombstones = found.folders[0]
+    assert (f"topics/{TOPIC}/tombstones", False, None, True) == (
+        tombstones.folder,
+        tombstones.is_by_time,
+        tombstones.problem,
+        tombstones.is_settled,
+    )
+    assert (TEN + 4, 0) == (found.partitions[2].reached_ms, found.written)
+
+
 def test_a_topic_that_does_not_exist(world: HoursWorld) -> None:
     """A topic that Kafka doesn't have is a mistake in the settings."""
+    completeness = Completeness(world.storage, "other", HourlyPartitioner(), clock=world.clock)
     with pytest.raises(ConfigurationError, match="Kafka has no topic other"):
-        world.completeness().__class__(world.storage, "other", world.completeness()._folders._partitioner).look(
-            world.offsets_of_group
-        )
+        world.look(completeness)
 
 
 def test_markers_do_not_disturb_the_sink_and_its_audit(world: HoursWorld) -> None:
     """Markers are neither files of the topic nor strays, and a sink that discovers its files ignores them."""
-    from kafka2parquet.audit.read import read_coverage
-
     world.arrive(2, ELEVEN)
     world.sink()
     world.look()

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet.bounded import drain
@@ -132,6 +134,24 @@ def test_late_rows(sink: Path, broker: EmbeddedBroker, capsys: pytest.CaptureFix
     assert ["1", "1", "_SUCCESS-1"] == capsys.readouterr().out.splitlines()[1].split()[3:]
 
 
+def test_reader_of_the_documentation(sink: Path, broker: EmbeddedBroker) -> None:
+    """The function on the page counts the rows of all markers, and notices a file with other rows."""
+    text = (ROOT / "docs" / "complete-hours.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+    assert EXIT_OK == _complete(sink, broker)
+    broker.append_values(TOPIC, 0, [b"{}"] * 2, [HOUR + 7, HOUR + 2 * HOUR_MS + 7])
+    _drain(sink, broker)
+    assert EXIT_OK == _complete(sink, broker)
+    folder = sink.parent / "files" / _name(HOUR)
+    assert 3 == names["rows_of_hour"](f"file://{folder}")
+    first, other = sorted(folder.glob("*.parquet"))[:2]
+    table = pq.read_table(first)
+    pq.write_table(pa.concat_tables([table, table]), other)
+    with pytest.raises(ValueError, match="2 markers, 4 rows"):
+        names["rows_of_hour"](str(folder))
+
+
 def test_a_folder_without_an_answer(sink: Path, broker: EmbeddedBroker, capsys: pytest.CaptureFixture[str]) -> None:
     """Something wrong with a folder is a line with the reason, and the exit code is that of a failed audit."""
     path = next((sink.parent / "files" / _name(HOUR)).glob("*.parquet"))
@@ -230,10 +250,10 @@ def test_follow(sink: Path, broker: EmbeddedBroker) -> None:
 
 
 def test_follow_as_json(sink: Path, broker: EmbeddedBroker) -> None:
-    """With --json, each look is a line."""
+    """With --json, each look is a line, without the folders in which nothing is left to do."""
     with _follow(sink, broker, "--json") as process:
         try:
             first, second = (json.loads(process.stdout.readline())["topics"][0]["folders"] for _ in range(2))
-            assert ([1, 0, 0], [0, 0, 0]) == tuple([folder["written"] for folder in each] for each in (first, second))
+            assert ([1, 0, 0], [0, 0]) == tuple([folder["written"] for folder in each] for each in (first, second))
         finally:
             process.kill()
