@@ -14,8 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
 
+# tests/conftest.py orders the files: those that wait for servers run while others compute.
 test: $(VENV)/installed
-	$(RUN)/python -m pytest -n 2 --dist loadfile
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: $(VENV)/installed
 	$(RUN)/python -m pytest -n 2 --dist loadfile tests/unit

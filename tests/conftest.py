@@ -1,10 +1,11 @@
-"""Fixtures for real servers, the report of a missing tool, and Hypothesis's profiles."""
+"""Fixtures for real servers, the order of the files, the report of a missing tool, and Hypothesis's profiles."""
 
 from __future__ import annotations
 
 import collections
 import os
 from collections.abc import Generator, Iterator
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.stack.install import NotInstalledError
 from tests.stack.kafka import kafka
 from tests.stack.registry import registry
 from tests.stack.s3 import s3
+from tests.support.order_of_files import spread
 
 _IN_CI = os.environ.get("CI") == "true"
 
@@ -23,6 +25,16 @@ settings.register_profile("default", max_examples=100, derandomize=_IN_CI, **_CO
 settings.register_profile("few", max_examples=10, derandomize=_IN_CI, **_COMMON)
 settings.register_profile("nightly", max_examples=20_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Orders the files for several workers; the tests of a file keep their order."""
+    if hasattr(config, "workerinput"):
+        files: dict[PurePath, list[pytest.Item]] = {}
+        for item in items:
+            files.setdefault(item.path.relative_to(config.rootpath), []).append(item)
+        items[:] = [item for file in spread([*files]) for item in files[file]]
 
 
 def _skip_without_tools() -> Generator[None, Any, Any]:
