@@ -142,13 +142,15 @@ class Completeness:
         markers: dict[int, Marker | Unreadable] = {
             number: files.markers[key] for number, key in folder.markers.items() if key in files.markers
         }
+        footers = [files.footers[key] for key in folder.files.keys() & files.footers.keys()]
+        topic_id = max((footer.topic_id for footer in footers if isinstance(footer, FlushFooter)), default="")
         written = 0
         while True:
             state = attrs.evolve(self._state(folder, files, facts, markers), written=written)
             if not write or not state.is_due:
                 return state
             number = len(state.markers)
-            marker = Marker(self._topic, facts.topic_id, folder.key, number, state.unmarked)
+            marker = Marker(self._topic, topic_id, folder.key, number, state.unmarked)
             key = f"{folder.key}{self._naming.directory_delimiter}{marker_name(number)}"
             if self._storage.create(key, marker.to_bytes()):
                 markers[number], written = marker, written + 1
@@ -212,7 +214,7 @@ class Completeness:
         now_ms: int,
     ) -> Iterable[PartitionFrontier]:
         durable = self._durable_files(files, committed, topic_id)
-        newest = _newest_keys(files)
+        newest = self._newest_keys(files, topic_id)
         self._first_seen_ms = {key: self._first_seen_ms.get(key, now_ms) for key in newest.values()}
         for topic_partition, (log_start, log_end) in sorted(bounds.items()):
             position = max(log_start, committed.get(topic_partition, log_start))
@@ -249,6 +251,24 @@ class Completeness:
                 if self._end_of(folder, [file]) is not None:
                     found[footer.partition].append(file)
         return found
+
+    def _newest_keys(self, files: TopicFiles, topic_id: str) -> Mapping[int, str]:
+        """Return the key of a file of the last flush of each partition: the one with the greatest first offset."""
+        names = {key: name for folder in files.folders.values() for key, name in folder.files.items()} | {**files.rejects}
+        of_earlier_topics = {
+            key
+            for key, footer in files.footers.items()
+            if isinstance(footer, FlushFooter) and _differ(footer.topic_id, topic_id)
+        } | {
+            f"{marker.folder}{self._naming.directory_delimiter}{file.name}"
+            for marker in files.markers.values()
+            if isinstance(marker, Marker) and _differ(marker.topic_id, topic_id)
+            for file in marker.files
+        }
+        newest: dict[int, str] = {}
+        for key in sorted(names.keys() - of_earlier_topics, key=lambda key: (names[key].first_offset, key)):
+            newest[names[key].partition] = key
+        return newest
 
     def _written_at_ms(self, key: str) -> int:
         """Return when a file was written: by the store's clock, or when this object saw the file first."""
@@ -301,15 +321,6 @@ def _differ(topic_id: str, other: str) -> bool:
 
 def _is_durable(footer: FlushFooter, committed: Mapping[TopicPartition, int]) -> bool:
     return footer.end <= committed.get(TopicPartition(footer.topic, footer.partition), 0)
-
-
-def _newest_keys(files: TopicFiles) -> Mapping[int, str]:
-    """Return the key of a file of the last flush of each partition: the one with the greatest first offset."""
-    names = {key: name for folder in files.folders.values() for key, name in folder.files.items()} | {**files.rejects}
-    newest: dict[int, str] = {}
-    for key in sorted(names, key=lambda key: (names[key].first_offset, key)):
-        newest[names[key].partition] = key
-    return newest
 
 
 def _missing_siblings(files: TopicFiles, committed: Mapping[TopicPartition, int], delimiter: str) -> Mapping[str, str]:

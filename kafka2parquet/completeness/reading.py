@@ -148,7 +148,11 @@ class TopicReader:
 
 
 def _kept(known: Mapping[str, _T], keys: set[str], read: Callable[[str], _T | None]) -> dict[str, _T]:
-    """Return the values of keys, known ones or read ones. Keys whose object doesn't exist any more are left out."""
+    """Return the values of keys, known ones or read ones. Keys whose object doesn't exist any more are left out.
+
+    What was not readable is read again, because someone may have repaired it.
+    """
+    known = {key: value for key, value in known.items() if not isinstance(value, Unreadable)}
     new = sorted(keys - known.keys())
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-complete") as pool:
         values = dict(zip(new, pool.map(read, new), strict=True))

@@ -67,8 +67,8 @@ class TopicCompleteness:
     Attributes:
         topic: name of the topic.
         at: when the look began.
-        complete_until_ms: all folders whose time ends at this moment or earlier are complete, in milliseconds since the epoch;
-            None if some topic-partition has not reached any time.
+        complete_until_ms: all folders whose time ends at this moment or earlier are complete, unless something is wrong with
+            them, in milliseconds since the epoch. None if some topic-partition has not reached any time.
         partitions: the topic-partitions, ordered.
         folders: the folders with files, ordered by key.
     """

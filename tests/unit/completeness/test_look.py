@@ -320,6 +320,35 @@ def test_files_of_an_earlier_topic_do_not_count(world: HoursWorld) -> None:
     assert (None, None, 0) == (found.partitions[2].reached_ms, found.complete_until_ms, found.written)
 
 
+def test_files_of_an_earlier_topic_do_not_make_a_partition_idle(world: HoursWorld) -> None:
+    """An old file with a greater offset, of an earlier topic, doesn't say for how long the partition has been quiet."""
+    world.sink()
+    key = next(key for key in world.storage.objects if "+2+" in key)
+    stored = world.storage.objects[key]
+    footer = json.loads(stored.metadata[METADATA_KEY]) | {"topic_id": "earlier"}
+    old = StoredObject(stored.content, {METADATA_KEY: json.dumps(footer)}, world.clock.now() - datetime.timedelta(days=1))
+    world.storage.objects[key.replace("hour=10", "hour=08").replace("0000000000", "0000000009")] = old
+    assert not world.look(idle_after=QUARTER).partitions[2].is_idle
+    world.clock.advance(900)
+    assert world.look(idle_after=QUARTER).partitions[2].is_idle
+
+
+def test_what_is_repaired_is_read_again(world: HoursWorld) -> None:
+    """A file and a marker that could not be used are read anew in each look."""
+    world.arrive(2, ELEVEN)
+    world.sink()
+    key = next(key for key in world.storage.objects if key.startswith(FOLDER))
+    stored = world.storage.objects[key]
+    world.storage.objects[key] = StoredObject(b"")
+    world.storage.objects[f"{FOLDER}/_SUCCESS"] = StoredObject(b"")
+    completeness = world.completeness()
+    assert "_SUCCESS is not a marker" in str(world.look(completeness).folders[0].problem)
+    world.storage.objects[f"{FOLDER}/_SUCCESS"] = StoredObject(Marker(TOPIC, "", FOLDER, 0, ()).to_bytes())
+    assert "was not written by kafka2parquet" in str(world.look(completeness).folders[0].problem)
+    world.storage.objects[key] = stored
+    assert (1, [0, 4]) == (world.look(completeness).written, world.marked_rows("17T10"))
+
+
 def test_folders_of_other_things(world: HoursWorld) -> None:
     """Rows in folders that aren't by time don't count as times that a partition has reached, and the folders get no markers."""
     world.arrive(2, ELEVEN)
