@@ -29,7 +29,8 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
     strays: list[str] = []
     for prefix in topic_prefixes(naming, topic):
-        found, others = _split(storage.list(prefix), naming, topic)
+        all_keys = tuple(storage.list(prefix))
+        found, others = _split(all_keys, naming, topic)
         for topic_partition, key in found:
             keys[topic_partition].append(key)
         if prefix == naming.prefix(topic) and naming.has_several_folders(
@@ -38,7 +39,7 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
             folder = functools.partial(_folder_behind, prefix, naming.directory_delimiter)
             own = {folder(key) for _, key in found}
             others = [key for key in others if folder(key) in own]
-        strays += others
+        strays += [] if _has_table(prefix, all_keys) else others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     metadata = read_all_metadata(storage, wanted)
     coverages = (
@@ -74,6 +75,11 @@ def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[
         elif name is None and _PARQUET in key.rpartition("/")[2].lower() and not key.endswith(_CHECKSUM):
             strays.append(key)
     return own, strays
+
+
+def _has_table(prefix: str, keys: Iterable[str]) -> bool:
+    """Return whether there is a Delta table in a topic's folder. Other Parquet files are then the table's own."""
+    return any(key.startswith(f"{prefix}_delta_log/") for key in keys)
 
 
 def _folder_behind(prefix: str, delimiter: str, key: str) -> str:

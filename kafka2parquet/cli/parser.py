@@ -28,7 +28,7 @@ EXIT_CODES = (
     (
         "4",
         "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink."
-        " complete: something is wrong with a folder, so it gets no marker",
+        " publish: a partition stands still. complete: something is wrong with a folder, so it gets no marker",
     ),
     ("5", "run --to: ended before the end, because of a signal or a failure; the same command continues"),
     (
@@ -116,6 +116,19 @@ COMMANDS = (
         "files",
         "list the published files, from their names and footers",
         ("files sink.json", "files sink.json --topic orders --json"),
+    ),
+    Command(
+        "publish",
+        "register the published files in an Iceberg, Delta or Glue table, each exactly once",
+        (
+            "publish sink.json --worker worker.properties --to delta",
+            "publish sink.json --worker worker.properties --to iceberg:prod.raw.orders --partition-by 'day(created)' --follow",
+        ),
+    ),
+    Command(
+        "ddl",
+        "print the statement that makes a table of the published folders, for a query engine",
+        ("ddl sink.json --for athena --table raw.orders", "ddl sink.json --for duckdb --topic orders"),
     ),
     Command(
         "init",

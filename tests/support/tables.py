@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from kafka2parquet import MetadataColumns
 from kafka2parquet.bounded import drain
+from kafka2parquet.cli.main import main
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage import FsspecStorage
@@ -96,6 +100,13 @@ def offsets_in(files: Sequence[Path]) -> list[tuple[int, int]]:
     )
     with duckdb.connect() as connection:
         return connection.execute(query, [[str(path) for path in files]]).fetchall()
+
+
+def publish(arguments: Sequence[str], log: str, variables: Mapping[str, str]) -> None:
+    """Runs `kafka2parquet publish` in a process of its own."""
+    os.environ.update(variables)
+    with Path(log).open("a") as output, contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        sys.exit(main(["publish", *arguments]))
 
 
 class Died(BaseException):

@@ -48,6 +48,7 @@ PUBLIC = tuple(
         "schema",
         "status",
         "storage",
+        "tables",
         "testing",
         "testing.contracts",
         "transforms",
