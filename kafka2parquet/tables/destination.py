@@ -174,7 +174,7 @@ def _iceberg_catalog(name: str, options: S3Options | GcsOptions | None) -> Calla
         from pyiceberg.catalog import load_catalog
         from pyiceberg.utils.config import Config
 
-        own = Config().get_catalog_config(name)
+        own: Any = Config().get_catalog_config(name)
         if own is None:
             raise ConfigurationError(
                 f"pyiceberg has no catalogue {name}. Describe it in .pyiceberg.yaml, or set"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -55,7 +55,7 @@ class KafkaTopicLog:
     """
 
     topic: str
-    bootstrap_servers: str
+    bootstrap_servers: str | Sequence[str]
     group_id: str
     client_settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 
