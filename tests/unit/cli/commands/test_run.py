@@ -77,7 +77,7 @@ def test_on_a_terminal(command: list[str], tmp_path: Path) -> None:
 def test_on_a_terminal_without_the_table(command: list[str], tmp_path: Path) -> None:
     """With --no-live, a terminal gets log lines only, and nothing on it is written over."""
     with on_terminal([*command, "--no-live"]) as process:
-        wait_until(lambda: _files(tmp_path / "files", LIMIT_S) == 4, "four files")
+        wait_until(lambda: _files(tmp_path / "files") == 4, "four files", LIMIT_S)
         process.process.send_signal(signal.SIGINT)
         assert 0 == process.wait(LIMIT_S)
         written = process.written
@@ -107,7 +107,7 @@ def test_log_as_json(command: list[str], tmp_path: Path) -> None:
     command = [*command, "--log-format", "json"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:
         assert process.stderr is not None
-        wait_until(lambda: _files(tmp_path / "files", LIMIT_S) == 4, "four files")
+        wait_until(lambda: _files(tmp_path / "files") == 4, "four files", LIMIT_S)
         process.send_signal(signal.SIGTERM)
         found: list[dict[str, Any]] = [json.loads(line) for line in process.stderr]
         assert 0 == process.wait(LIMIT_S)
