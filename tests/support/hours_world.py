@@ -69,12 +69,16 @@ class HoursWorld(SinkWorld):
         """Appends records with times to a partition."""
         for time_ms in times_ms:
             self.log[partition].append(Arrived(len(self.log[partition]), time_ms, self.now_ms))
-            self.kafka.append(TOPIC, partition, [MemoryRecord(b'{"a":1}', timestamp_ms=time_ms)])
+            self.kafka.append(TOPIC, partition, [MemoryRecord(b'{"a":1}', key=b"k", timestamp_ms=time_ms)])
 
     def sink(self, *, flush: bool = True, rows: int = 4, **parts: Any) -> None:
         """Runs a sink until it has read everything; with `flush` all rows are durable then, else only whole flushes."""
-        rotation, executor = RecordCountRotation(rows), InlineExecutor()
-        task = self.task(partitioner=HourlyPartitioner(), rotation=rotation, executor=executor, **parts)
+        defaults = {
+            "partitioner": HourlyPartitioner(),
+            "rotation": RecordCountRotation(rows),
+            "executor": InlineExecutor(),
+        }
+        task = self.task(**{**defaults, **parts})
         for _ in range(30):
             task.step(0)
         task.close(flush=flush)

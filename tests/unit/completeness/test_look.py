@@ -7,11 +7,13 @@ import json
 
 import pytest
 
-from kafka2parquet import HourlyPartitioner, ObjectNaming
+from kafka2parquet import FieldPartitioner, HourlyPartitioner, ObjectNaming
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.completeness import Completeness, Marker
+from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.parquet.footer import METADATA_KEY
+from kafka2parquet.partitioners import CompositePartitioner
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing.memory_storage import StoredObject
 from tests.support.hours_world import BEGIN_MS, HOUR_MS, MINUTE_MS, HoursWorld
@@ -75,7 +77,8 @@ def test_lateness_waits_longer(world: HoursWorld) -> None:
     world.clock.advance(660)
     world.sink()
     lateness = datetime.timedelta(minutes=10)
-    assert (TopicPartition(TOPIC, 0),) == world.look(lateness=lateness).folders[0].waits_for
+    found = world.look(lateness=lateness)
+    assert ((TopicPartition(TOPIC, 0),), ELEVEN - 1) == (found.folders[0].waits_for, found.complete_until_ms)
     world.arrive(0, ELEVEN + 10 * MINUTE_MS)
     world.sink()
     assert 1 == world.look(lateness=lateness).written
@@ -208,6 +211,18 @@ def test_content_of_a_marker(world: HoursWorld) -> None:
     } == found
     assert [f"{TOPIC}+{partition}+0000000000.snappy.parquet" for partition in range(3)] == [each["name"] for each in listed]
     assert {"values"} == {each["role"] for each in listed}
+
+
+def test_folders_around_and_files_of_keys(world: HoursWorld) -> None:
+    """Each folder of a field's value gets a marker, which lists files of keys and doesn't count them."""
+    world.arrive(2, ELEVEN)
+    by_field = CompositePartitioner(FieldPartitioner("a"), HourlyPartitioner())
+    world.sink(partitioner=by_field, views=RecordViews(keys=True))
+    assert 1 == world.look().written
+    (key,) = (key for key in world.storage.objects if key.endswith("_SUCCESS"))
+    assert f"topics/{TOPIC}/a=1/year=2026/month=05/day=17/hour=10/_SUCCESS" == key
+    marker = Marker.from_bytes(world.storage.objects[key].content)
+    assert (4, ["keys"] * 3 + ["values"] * 3) == (marker.rows, sorted(file.role for file in marker.files))
 
 
 def test_two_processes_that_see_the_same(world: HoursWorld) -> None:
