@@ -153,6 +153,7 @@ _PUBLIC_MODULES = (
     "schema",
     "status",
     "storage",
+    "tables",
     "testing",
     "transforms",
 )

@@ -4,6 +4,7 @@
 `html` present the result. `flushes` makes a table of all that the footers say.
 """
 
+from kafka2parquet.audit.coverage import Finding, Kind
 from kafka2parquet.audit.flushes import read_flushes
 
-__all__ = ["read_flushes"]
+__all__ = ["Finding", "Kind", "read_flushes"]

@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from kafka2parquet.audit.coverage import Finding, Kind
-from kafka2parquet.backoff import Backoff, Retrying, RetryPolicy
+from kafka2parquet.backoff import Retrying, RetryPolicy
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import CatalogUnavailableError, TransientError
 from kafka2parquet.object_names import ObjectNaming
@@ -86,7 +86,7 @@ class CatalogFollower:
         naming: ObjectNaming | None = None,
         files_per_transaction: Count = 1000,
         pass_gaps: bool = False,
-        conflicts: Backoff | None = None,
+        conflicts: RetryPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Create a follower. Nothing is connected yet.
