@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,13 @@ def test_content_depends_on_the_files_alone() -> None:
     other = Marker("events", "id", "topics/events/h", 0, FILES[::-1])
     assert one.to_bytes() == other.to_bytes() == Marker.from_bytes(one.to_bytes()).to_bytes()
     assert {*FILES} == {*Marker.from_bytes(one.to_bytes()).files}
+
+
+def test_marker_of_the_documentation() -> None:
+    """The marker that the page shows is one that is written."""
+    page = (Path(__file__).parents[3] / "docs" / "complete-hours.md").read_text(encoding="utf-8")
+    marker = Marker.from_bytes(page.partition("```json\n")[2].partition("```")[0].encode())
+    assert ("orders", 600, 1) == (marker.topic, marker.rows, len(marker.files))
 
 
 def test_numbers_count_each_row_once() -> None:
