@@ -14,16 +14,15 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
 
-# Three workers keep two cores busy, because a worker whose tests use servers mostly waits. tests/conftest.py orders the files
-# so that others compute meanwhile.
+# tests/conftest.py orders the files: those that wait for servers run while others compute.
 test: $(VENV)/installed
-	$(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-unit: $(VENV)/installed
 	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 test-all: $(VENV)/heavy-installed
-	$(RUN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "heavy or not heavy"
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "heavy or not heavy"
 
 test-matrix:
 	tests/matrix.sh

@@ -28,7 +28,7 @@ from tests.support.local_sink import local_sink
 from tests.support.tables import active_delta_files, offsets_in, publish
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.support.tables", "kafka2parquet.cli.publish", "pyiceberg.io.pyarrow"])
+SERVER.set_forkserver_preload(["tests.support.tables", "kafka2parquet.cli.commands.publish", "pyiceberg.io.pyarrow"])
 PARTITIONS = 3
 KILLING_S = 60.0
 
