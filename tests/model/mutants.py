@@ -163,8 +163,8 @@ MUTANTS = {
     ),
     "a failed step is the end of its task": Mutant(
         TASK,
-        "        except BaseException:\n            self._drop_all()\n            raise\n        self._failed = False",
-        "        finally:\n            self._failed = False",
+        "            self._drop_all()\n            raise\n        self._failed = False",
+        "            self._failed = False\n            raise\n        self._failed = False",
         ("interrupts",),
     ),
     "one call at a time": Mutant(
