@@ -26,7 +26,7 @@ from kafka2parquet.connect import build_task, load_connect_config, load_worker_c
 from kafka2parquet.testing import EmbeddedBroker
 from tests.support.sink_properties import json_sink
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TOPIC = "events"
 HOUR_MS = 3_600_000
 #: The beginning of an hour that has ended.

@@ -11,7 +11,7 @@ from kafka2parquet.connect.load import load_connect_config, validate
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.errors import RejectedRecordError
 from tests.support.connect_story import STORY
-from tests.unit.connect.parts.test_java_transforms import Sink
+from tests.support.story_sink import StorySink
 
 _APACHE = "org.apache.kafka.connect.transforms"
 
@@ -26,7 +26,7 @@ def _chain(*steps: tuple[str, dict[str, str]]) -> dict[str, str]:
 
 
 def _written(changes: dict[str, str], *documents: Any) -> list[dict[str, Any]]:
-    sink = Sink("t")
+    sink = StorySink("t")
     sink.run(changes, "t", *(json.dumps(document).encode() for document in documents))
     return sink.rows()
 
