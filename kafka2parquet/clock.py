@@ -19,6 +19,11 @@ __all__ = [
 _LEAST_JUMP = datetime.timedelta(seconds=1)
 
 
+def utc_text(moment: datetime.datetime) -> str:
+    """Return a moment as an ISO 8601 text in UTC with milliseconds, such as `2026-05-17T10:00:00.000Z`."""
+    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Clock(Protocol):
     """A source of time. `kafka2parquet.testing.ManualClock` only moves when a test moves it."""
 

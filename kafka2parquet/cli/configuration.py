@@ -11,7 +11,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.util.printable import printable
 
 
@@ -39,6 +39,13 @@ def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = Fals
         note = f"The worker's settings come from the environment: {', '.join(sorted(variables))}."
         worker = attrs.evolve(worker, notes=(note, *worker.notes))
     return load_for_worker(path, worker, name=options.name, missing_allowed=missing_allowed), worker
+
+
+def error_text(error: Exception) -> str:
+    """Return a sentence about an error that ended a command."""
+    if isinstance(error, Kafka2ParquetError):
+        return f"{type(error).__name__}: {error}"
+    return f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
 
 
 def problems_text(path: str, error: ConfigurationError) -> str:

@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 
-from kafka2parquet.cli.configuration import load, problems_text
+from kafka2parquet.cli.configuration import error_text, load, problems_text
 from kafka2parquet.cli.logs import log_to_stderr
 from kafka2parquet.cli.parser import Command
 from kafka2parquet.cli.terminal import tell
@@ -35,13 +35,12 @@ def execute(command: Command, options: argparse.Namespace) -> int:
     except ConfigurationError as error:
         text, code = problems_text(options.config, error), EXIT_CONFIGURATION
     except Kafka2ParquetError as error:
-        text, code = f"{type(error).__name__}: {error}", EXIT_FAILED
+        text, code = error_text(error), EXIT_FAILED
     except KeyboardInterrupt:
         text, code = "Stopped.", EXIT_INTERRUPTED
     except Exception as error:
         _LOG.debug("Unexpected", exc_info=True)
-        text = f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
-        code = EXIT_FAILED
+        text, code = error_text(error), EXIT_FAILED
     if options.log_format == "json":
         _LOG.error("%s", text)
     else:

@@ -11,6 +11,7 @@ import attrs
 
 from kafka2parquet.cli.log_filter import CONNECTIONS, BrokerOutages, WithoutRepeats
 from kafka2parquet.cli.terminal import PrintableFormatter
+from kafka2parquet.clock import utc_text
 from kafka2parquet.events import ConverterRetried, Event, RecordRejected, StorageRetried, TaggingFailed
 from kafka2parquet.util.secrets import Secrets
 
@@ -42,7 +43,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as one line."""
         members: dict[str, object] = {
-            "time": _iso(datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)),
+            "time": utc_text(datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)),
             "level": record.levelname,
             "logger": record.name,
             "thread": record.threadName,
@@ -116,7 +117,7 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime.datetime):
-        return _iso(value)
+        return utc_text(value)
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {value}"
     if isinstance(value, dict):
@@ -124,7 +125,3 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return str(value)
-
-
-def _iso(time: datetime.datetime) -> str:
-    return time.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

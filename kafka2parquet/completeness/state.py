@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.clock import utc_text
 from kafka2parquet.completeness.frontier import PartitionFrontier
 from kafka2parquet.completeness.marker import MarkedFile, Marker
 from kafka2parquet.records import TopicPartition
@@ -97,7 +98,7 @@ class TopicCompleteness:
         """
         return {
             "topic": self.topic,
-            "at": _text(self.at),
+            "at": utc_text(self.at),
             "complete_until": time_text(self.complete_until_ms),
             "partitions": [
                 {
@@ -135,8 +136,4 @@ def time_text(time_ms: int | None) -> str | None:
     if time_ms is None:
         return None
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    return _text(epoch + datetime.timedelta(milliseconds=time_ms))
-
-
-def _text(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(epoch + datetime.timedelta(milliseconds=time_ms))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import attrs
 
+from kafka2parquet.clock import utc_text
 from kafka2parquet.records import TopicPartition
 
 #: The version of the form that `as_json` writes. A change that a reader could trip over gets another number.
@@ -335,11 +336,9 @@ def as_json(status: RunnerStatus | TaskStatus | PartitionStatus) -> dict[str, An
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return utc_text(value)
     if isinstance(value, tuple) and not isinstance(value, TopicPartition):
         return [_plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
     if not attrs.has(type(value)):
         return value
     found: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -51,6 +52,11 @@ def stopping_on_signals(
             _replace(number, handle, handler)
             if second is not None:
                 _replace(number, second, handler)
+
+
+def exit_at_once(number: int, frame: FrameType | None) -> None:
+    """End the process without any cleanup, with the exit code of a process that the signal has killed. A signal handler."""
+    os._exit(128 + number)
 
 
 def _replace(number: int, installed: _Handler, handler: _Handler | int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from kafka2parquet.audit.flushes import SCHEMA, flushes_table
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
+from kafka2parquet.clock import utc_text
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
@@ -70,7 +72,7 @@ def _topics(config: ConnectConfig, worker: WorkerConfig) -> Collection[str]:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z") if hasattr(value, "isoformat") else value
+    return utc_text(value) if isinstance(value, datetime.datetime) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:

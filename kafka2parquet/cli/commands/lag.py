@@ -13,7 +13,7 @@ from kafka2parquet.audit.lag import PartitionLag, read_lags
 from kafka2parquet.audit.report import aligned
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
-from kafka2parquet.clock import SystemClock
+from kafka2parquet.clock import SystemClock, utc_text
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
@@ -92,5 +92,4 @@ def _to_json(group_id: str, now: datetime.datetime, lags: Sequence[PartitionLag]
         fields = attrs.asdict(lag, recurse=False)
         name = fields.pop("topic_partition")
         partitions.append({"topic": name.topic, "partition": name.partition, **fields})
-    at = now.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"version": _JSON_VERSION, "group_id": group_id, "at": at, "partitions": partitions}
+    return {"version": _JSON_VERSION, "group_id": group_id, "at": utc_text(now), "partitions": partitions}

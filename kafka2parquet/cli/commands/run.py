@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 import sys
-from types import FrameType
 
 from kafka2parquet.cli.logs import log_event
 from kafka2parquet.cli.options import add_configuration
@@ -16,7 +14,7 @@ from kafka2parquet.cli.running.status_server import HttpStatus, add_http
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.util.stop_signals import stopping_on_signals
+from kafka2parquet.util.stop_signals import exit_at_once, stopping_on_signals
 
 _LOG = logging.getLogger(__name__)
 EXIT_STOPPED = 0
@@ -69,10 +67,6 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         _LOG.warning("%s", finding)
     hide = (config.secrets | worker.secrets).hide
     view = live.live_view(runner.status, sys.stderr, hide=hide) if has_view else contextlib.nullcontext()
-    with http.serve(runner, config, worker), stopping_on_signals(runner.stop, second=_exit_at_once), view:
+    with http.serve(runner, config, worker), stopping_on_signals(runner.stop, second=exit_at_once), view:
         runner.run()
     return EXIT_STOPPED
-
-
-def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    os._exit(128 + number)

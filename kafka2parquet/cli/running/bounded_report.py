@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import datetime
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from kafka2parquet.audit.flushes import flushes_table
 from kafka2parquet.bounded.course import Course
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.result import DrainResult
+from kafka2parquet.clock import SystemClock, utc_text
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.records import TopicPartition
@@ -54,7 +54,7 @@ class Report:
             "group": ranges.group_id,
             "from": start,
             "to": end,
-            "started_at": _now_text(),
+            "started_at": utc_text(SystemClock().now()),
         }
 
     def begin(self) -> None:
@@ -89,7 +89,7 @@ class Report:
                 found["published"] = _sum(by_partition.values())
                 for each in found["partitions"]:
                     each["published"] = by_partition[TopicPartition(each["topic"], each["partition"])]
-        ended = {"ended_at": _now_text(), "duration_s": round(time.monotonic() - self.began_s, 3)}
+        ended = {"ended_at": utc_text(SystemClock().now()), "duration_s": round(time.monotonic() - self.began_s, 3)}
         write_json(self._path, {**self._head, **ended, **({"error": error} if error else {}), **found})
 
 
@@ -189,7 +189,3 @@ def _sum(counts: Any) -> Counts:
     for each in counts:
         total.update(each)
     return {name: total[name] for name in _COUNTS}
-
-
-def _now_text() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 
 from kafka2parquet.bounded.draining import Drain
 from kafka2parquet.bounded.lookup import check_for, look_up_ranges
 from kafka2parquet.bounded.positions import FORMS
 from kafka2parquet.bounded.ranges import Ranges
+from kafka2parquet.cli.configuration import error_text
 from kafka2parquet.cli.running import live
 from kafka2parquet.cli.running.bounded_report import Report, create_json, plan_text, published, summary_text
 from kafka2parquet.cli.running.status_server import HttpStatus
@@ -28,7 +27,7 @@ from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.events import Hook
-from kafka2parquet.util.stop_signals import stopping_on_signals
+from kafka2parquet.util.stop_signals import exit_at_once, stopping_on_signals
 
 EXIT_COMPLETE = 0
 EXIT_ENDED_BEFORE = 5
@@ -98,7 +97,7 @@ def run(
     with server, LogReader(consumer.bootstrap_servers, ranges.group_id, consumer.client_settings) as log, view:
         error = _drain(drain, _Watch(drain, log, ranges, has_view=has_view))
     result = drain.course.result
-    text = "" if error is None else hide(_error_text(error))
+    text = "" if error is None else hide(error_text(error))
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     report.end(result, text, lambda: published(storage, naming, ranges))
     if error is not None:
@@ -138,18 +137,12 @@ def _read(path: str) -> Ranges:
 def _drain(drain: Drain, watch: _Watch) -> Exception | None:
     """Run up to the end, or until a signal stops the run; returns the error of a run that failed."""
     try:
-        with stopping_on_signals(drain.stop, second=_exit_at_once):
+        with stopping_on_signals(drain.stop, second=exit_at_once):
             drain.run(watch=watch)
     except Exception as error:
         _LOG.debug("The run has failed", exc_info=True)
         return error
     return None
-
-
-def _error_text(error: Exception) -> str:
-    if isinstance(error, Kafka2ParquetError):
-        return f"{type(error).__name__}: {error}"
-    return f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
 
 
 class _Watch:
@@ -177,7 +170,3 @@ class _Watch:
                 self._drain.course.finished_elsewhere(self._log.committed(self._topics))
             except Kafka2ParquetError as error:  # the tasks wait for Kafka, and say so
                 _LOG.debug("Reading the group's offsets: %s", error)
-
-
-def _exit_at_once(number: int, frame: FrameType | None) -> None:
-    os._exit(128 + number)
