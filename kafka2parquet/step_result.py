@@ -1,12 +1,13 @@
-"""The result of a step of a task, and the counter that makes one of the task's events."""
+"""The result of a step of a task."""
 
 from __future__ import annotations
 
-import collections
-
 import attrs
 
-from kafka2parquet.events import Event, FilePublished, OffsetCommitted, RecordRejected
+from kafka2parquet.status.model import Totals
+
+#: The fields of a `StepResult` that count work. `Totals` has them, too.
+_COUNTS = ("records", "rejected", "files", "file_bytes", "committed_rows")
 
 
 @attrs.frozen
@@ -39,35 +40,11 @@ class StepResult:
     unread: int = 0
     next_deadline_s: float | None = None
 
+    @classmethod
+    def between(cls, before: Totals, after: Totals) -> StepResult:
+        """Return the work that was done between two totals of a task, without the state of the task."""
+        return cls(**{name: getattr(after, name) - getattr(before, name) for name in _COUNTS})
+
     def followed_by(self, later: StepResult) -> StepResult:
         """Add the work of a later step, and take over its state."""
-        counts = ("records", "rejected", "files", "file_bytes", "committed_rows")
-        return attrs.evolve(later, **{name: getattr(self, name) + getattr(later, name) for name in counts})
-
-
-class StepCounter:
-    """Counts the work of one step from its polled records and its events."""
-
-    def __init__(self) -> None:
-        self._counts: collections.Counter[str] = collections.Counter()
-
-    def reset(self) -> None:
-        """Start a new step."""
-        self._counts.clear()
-
-    def add_records(self, records: int) -> None:
-        """Count polled records."""
-        self._counts["records"] += records
-
-    def add_event(self, event: Event) -> None:
-        """Count the work that an event stands for. This is a hook of the task."""
-        if isinstance(event, FilePublished) and event.created:
-            self._counts.update(files=1, file_bytes=event.size_bytes)
-        elif isinstance(event, OffsetCommitted):
-            self._counts["committed_rows"] += event.rows
-        elif isinstance(event, RecordRejected):
-            self._counts["rejected"] += 1
-
-    def result(self) -> StepResult:
-        """Return the counts of the step, without the state of the task."""
-        return StepResult(**self._counts)
+        return attrs.evolve(later, **{name: getattr(self, name) + getattr(later, name) for name in _COUNTS})

@@ -50,7 +50,7 @@ from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.startup import Startup
 from kafka2parquet.status.model import StorageStatus, TaskStateName, TaskStatus, Totals
 from kafka2parquet.status.recorder import TaskRecorder
-from kafka2parquet.step_result import StepCounter, StepResult
+from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arguments import Name, checked
@@ -118,7 +118,6 @@ class SinkTask:
             ConfigurationError: an argument is wrong, or records without a value can't be written as `rejects` asks.
         """
         clock = clock if clock is not None else SystemClock()
-        self._counter = StepCounter()
         self._recorder = TaskRecorder(name, clock)
         self._hooks = Hooks(hooks)
         self._budget = budget if budget is not None else MemoryBudget()
@@ -355,8 +354,7 @@ class SinkTask:
             if all(engine.is_settled for engine in self._engines.values()):
                 break
             done = done.followed_by(self._step(_BUSY_POLL_S))
-        self._counter.reset()
-        return done.followed_by(self._result())
+        return done.followed_by(self._result(self.totals))
 
     def _release(self) -> None:
         """Drop open rows and release all resources, each even if another one raises an exception."""
@@ -373,7 +371,7 @@ class SinkTask:
     # ---- parts of a step
 
     def _step(self, timeout_s: float) -> StepResult:
-        self._counter.reset()
+        before = self.totals
         self._stepped = True
         if not self._has_started:
             self._has_started = self._startup.done()
@@ -393,7 +391,6 @@ class SinkTask:
                 self._log_ends[batch.topic_partition] = batch.high_watermark
             if engine is not None and not self._closing:
                 engine.offer(batch)
-                self._counter.add_records(len(batch))
                 self._recorder.add_records(batch.topic_partition, len(batch), batch.high_watermark)
         for engine in self._engines.values():
             self._advance(engine)
@@ -404,7 +401,7 @@ class SinkTask:
             if engine.has_changed():
                 self._recorder.look(engine.context.topic_partition, engine.held())
         self._recorder.last_step_at = self._parts.clock.now()
-        return self._result()
+        return self._result(before)
 
     def _apply(self, event: ConsumerEvent) -> None:
         topic_partition = event.assignment.topic_partition
@@ -472,8 +469,9 @@ class SinkTask:
         for engine in sorted(self._engines.values(), key=lambda engine: engine.used_bytes, reverse=True):
             engine.spill(max(0, self._used_bytes() - share_bytes))
         self._budget.set_used(id(self), self._used_bytes())
-        is_delivering = any(engine.is_delivering for engine in self._engines.values())
-        if self._budget.is_exhausted and self._used_bytes() > share_bytes and not is_delivering:
+        if not self._budget.is_exhausted or self._used_bytes() <= share_bytes:
+            return
+        if not any(engine.is_delivering for engine in self._engines.values()):
             # no delivery in progress will free memory: open files take some, even with few rows
             max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
 
@@ -499,12 +497,12 @@ class SinkTask:
     def _emit(self, event: Event) -> None:
         if event.at is NOT_YET:
             event = attrs.evolve(event, at=self._parts.clock.now())
-        self._counter.add_event(event)
         self._recorder.add_event(event)
         _log_problem(event)
         self._hooks.call(event)
 
-    def _result(self) -> StepResult:
+    def _result(self, before: Totals) -> StepResult:
+        """Return the work since `before`, and the state of the task."""
         engines = self._engines.values()
         deadlines = [due for due in (engine.due_in_s() for engine in engines) if due is not None]
         lag = unread = 0
@@ -514,7 +512,7 @@ class SinkTask:
             lag += max(0, self._log_ends[topic_partition] - committed)
             unread += max(0, self._log_ends[topic_partition] - position)
         return attrs.evolve(
-            self._counter.result(),
+            StepResult.between(before, self.totals),
             open_rows=sum(engine.open_rows for engine in engines),
             partitions=len(self._engines),
             finished=sum(engine.state is PartitionState.FINISHED for engine in engines),

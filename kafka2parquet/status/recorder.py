@@ -47,48 +47,37 @@ from kafka2parquet.status.model import (
 )
 
 
-@attrs.define
 class _Tally:
     """The counts of `Totals`, which the driver thread increases."""
 
-    records: int = 0
-    committed_rows: int = 0
-    rejected: int = 0
-    lost: int = 0
-    flushes: int = 0
-    files: int = 0
-    file_bytes: int = 0
-    retries: int = 0
+    def __init__(self) -> None:
+        self._counts = {field.name: 0 for field in attrs.fields(Totals)}  # all names, because any thread may copy the counts
 
-    def count(self, event: Event) -> None:
+    def add_records(self, records: int) -> None:
+        """Count records that were polled."""
+        self._counts["records"] += records
+
+    def add_event(self, event: Event) -> None:
         """Count what an event stands for."""
+        counts = self._counts
         if isinstance(event, RecordRejected):
-            self.rejected += 1
+            counts["rejected"] += 1
         elif isinstance(event, FilePublished):
             if event.created:
-                self.files += 1
-                self.file_bytes += event.size_bytes
+                counts["files"] += 1
+                counts["file_bytes"] += event.size_bytes
         elif isinstance(event, OffsetCommitted):
-            self.committed_rows += event.rows
+            counts["committed_rows"] += event.rows
         elif isinstance(event, FlushDelivered):
-            self.flushes += 1
+            counts["flushes"] += 1
         elif isinstance(event, DataLost):
-            self.lost += event.end - event.start
+            counts["lost"] += event.end - event.start
         elif isinstance(event, StorageRetried):
-            self.retries += 1
+            counts["retries"] += 1
 
     def totals(self) -> Totals:
         """Return the counts now. Called on any thread."""
-        return Totals(
-            self.records,
-            self.committed_rows,
-            self.rejected,
-            self.lost,
-            self.flushes,
-            self.files,
-            self.file_bytes,
-            self.retries,
-        )
+        return Totals(**self._counts)
 
 
 class PartitionRecorder:
@@ -132,7 +121,7 @@ class PartitionRecorder:
 
     def apply(self, event: Event) -> None:
         """Record an event of the topic-partition."""
-        self.tally.count(event)
+        self.tally.add_event(event)
         if isinstance(event, RecordRejected):
             return
         if isinstance(event, StorageRetried | ConverterRetried):
@@ -276,9 +265,9 @@ class TaskRecorder:
 
     def add_records(self, topic_partition: TopicPartition, records: int, log_end: int | None) -> None:
         """Count records that were polled, and record the end of the log that came with them."""
-        self._tally.records += records
+        self._tally.add_records(records)
         if (recorder := self._partitions.get(topic_partition)) is not None:
-            recorder.tally.records += records
+            recorder.tally.add_records(records)
             if log_end is not None:
                 recorder.learn_end(log_end)
 
@@ -289,7 +278,7 @@ class TaskRecorder:
 
     def add_event(self, event: Event) -> None:
         """Record an event."""
-        self._tally.count(event)
+        self._tally.add_event(event)
         if (recorder := self._partitions.get(event.topic_partition)) is not None:
             recorder.apply(event)
 
