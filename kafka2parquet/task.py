@@ -48,14 +48,13 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.startup import Startup
-from kafka2parquet.status.model import StorageStatus, TaskStateName, TaskStatus, Totals
+from kafka2parquet.status.model import TaskStateName, TaskStatus, Totals
 from kafka2parquet.status.recorder import TaskRecorder
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.printable import printable
-from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.util.stop_signals import stopping_on_signals
 from kafka2parquet.util.user_parts import BrokenPartError
 
@@ -206,10 +205,10 @@ class SinkTask:
         May be called from any thread, also while the task steps and after it has ended. The status of a task with 1,000
         topic-partitions takes some milliseconds of CPU time.
         """
-        health, longest_open = self._parts.calls.health, self._parts.rotation.longest_open
+        longest_open = self._parts.rotation.longest_open
         return self._recorder.status(
             self._state,
-            StorageStatus(without_credentials(self._parts.storage.url), health.up, health.cause, health.since),
+            self._parts.calls.status,
             memory_used_bytes=self._budget.used_by(id(self)),
             memory_budget_bytes=self._budget.limit_bytes,
             staging_bytes=self._parts.writer.staging_bytes,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import datetime
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -12,6 +11,7 @@ import attrs
 from kafka2parquet.backoff import Retrying, RetryPolicy
 from kafka2parquet.clock import Clock
 from kafka2parquet.errors import StorageUnavailableError, is_unexpected
+from kafka2parquet.status.model import StorageStatus
 from kafka2parquet.util.user_parts import BrokenPartError, name_of_part
 
 T = TypeVar("T")
@@ -78,27 +78,12 @@ class StorageCall(Generic[T]):
             self._future.cancel()
 
 
-@attrs.frozen
-class StorageHealth:
-    """Whether the store answers.
-
-    Attributes:
-        up: whether the last call was answered; None before the first answer.
-        cause: text of the error while the store is down; "" otherwise.
-        since: when `up` changed last; None before the first answer.
-    """
-
-    up: bool | None = None
-    cause: str = ""
-    since: datetime.datetime | None = None
-
-
 class StorageCalls:
     """Starts calls to the store on the thread pool of a task."""
 
-    def __init__(self, executor: concurrent.futures.Executor, clock: Clock, retry: RetryPolicy) -> None:
-        self.health = StorageHealth()
-        """Replaced as a whole on the driver thread, so any thread may read it."""
+    def __init__(self, executor: concurrent.futures.Executor, clock: Clock, retry: RetryPolicy, url: str) -> None:
+        self.status = StorageStatus(url)
+        """Whether the store answers. Replaced as a whole on the driver thread, so any thread may read it."""
         self.clock = clock
         self.retry = retry
         self._executor = executor
@@ -118,8 +103,8 @@ class StorageCalls:
     def note(self, error: BaseException | None) -> None:
         """Record the outcome of a call. An error other than `StorageUnavailableError` is an answer of the store, too."""
         up = not isinstance(error, StorageUnavailableError)
-        if up is not self.health.up:
-            self.health = StorageHealth(up, "" if up else str(error), self.clock.now())
+        if up is not self.status.up:
+            self.status = attrs.evolve(self.status, up=up, cause="" if up else str(error), since=self.clock.now())
 
     def submit(self, function: Callable[[], T]) -> concurrent.futures.Future[T]:
         """Runs `function` on a thread of the pool."""

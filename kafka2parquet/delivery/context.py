@@ -35,6 +35,7 @@ from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.chain import TransformChain
+from kafka2parquet.util.secrets import without_credentials
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -176,7 +177,7 @@ class TaskParts:
             pipeline=pipeline,
             rotation=rotation,
             storage=storage,
-            calls=StorageCalls(executor, clock, delivery.storage_retry),
+            calls=StorageCalls(executor, clock, delivery.storage_retry, without_credentials(storage.url)),
             naming=naming,
             writer=writer,
             file_schemas=FileSchemas(files.schema_compatibility),
@@ -223,7 +224,7 @@ class PartitionContext:
 
     @property
     def end(self) -> int | None:
-        """The offset before which the task stops to take records; None without such an end."""
+        """The first offset that the task may not take any more; None without such an offset."""
         return self.range.end if self.range is not None else None
 
     @property

@@ -80,7 +80,7 @@ class FlushFile:
         self.rows += len(offsets)
 
     def widen_times(self, min_time_ms: int, max_time_ms: int) -> None:
-        """Count the times of appended rows."""
+        """Widen the range of times by the range of appended rows."""
         self.min_time_ms = min_time_ms if self.min_time_ms is None else min(self.min_time_ms, min_time_ms)
         self.max_time_ms = max_time_ms if self.max_time_ms is None else max(self.max_time_ms, max_time_ms)
 

@@ -27,7 +27,7 @@ _STOP_POLL_S = 0.1
 
 @checked
 class StatusServer:
-    """An HTTP server for a StatusApp, in a thread of its own. A context manager: it serves inside the `with` block.
+    """An HTTP server for a StatusApp, in a separate thread. A context manager: it serves inside the `with` block.
 
     The server has no login. Everyone who reaches it can read the status and the connector's configuration, with secrets masked.
     So bind it to the loopback interface, or to a network that you trust.

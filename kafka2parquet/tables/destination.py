@@ -56,7 +56,7 @@ class Destination:
 
     @property
     def is_by_topic(self) -> bool:
-        """Whether each topic has a table of its own."""
+        """Whether each topic has a separate table."""
         return self.kind == "delta" or any(TOPIC in part for part in self.path)
 
     def of(self, topic: str) -> Destination:

@@ -103,7 +103,7 @@ def offsets_in(files: Sequence[Path]) -> list[tuple[int, int]]:
 
 
 def publish(arguments: Sequence[str], log: str, variables: Mapping[str, str]) -> None:
-    """Runs `kafka2parquet publish` in a process of its own."""
+    """Runs `kafka2parquet publish` in a separate process."""
     os.environ.update(variables)
     with Path(log).open("a") as output, contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         sys.exit(main(["publish", *arguments]))

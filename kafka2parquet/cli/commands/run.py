@@ -29,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-live",
         action="store_true",
-        help="log lines instead of the table that a terminal shows; without the extra cli, there is no table",
+        help="log lines instead of the table that a terminal shows; the table needs the extra cli",
     )
     add_http(command)
     command.add_argument("--doctor", action="store_true", help="examine everything first, and don't start if a check fails")

@@ -29,7 +29,7 @@ def add_http(command: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         type=_address,
         help="answer HTTP requests at this address, such as 127.0.0.1:8083: health, status, metrics, and Kafka Connect's REST"
-        " API for reading. There is no login; :8083 is every interface",
+        " API for reading. Anyone who reaches the address gets answers; :8083 listens on every interface",
     )
 
 

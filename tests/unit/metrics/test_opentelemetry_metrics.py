@@ -128,7 +128,7 @@ def test_durations_have_the_names_of_the_conventions(exported: Exported) -> None
 
 
 def test_span_of_a_flush() -> None:
-    """A flush is a trace of its own: a span of the delivery, which ends with the commit, and a child for each step in order."""
+    """A flush is a separate trace: a span of the delivery, which ends with the commit, and a child for each step in order."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     hook = OpenTelemetryHook(tracer_provider=provider)
