@@ -47,9 +47,9 @@ if TYPE_CHECKING:
         ScheduledRotation,
     )
     from kafka2parquet.runner import TaskRunner
-    from kafka2parquet.step_result import StepResult
     from kafka2parquet.storage import FsspecStorage
-    from kafka2parquet.task import SinkTask
+    from kafka2parquet.task.sink_task import SinkTask
+    from kafka2parquet.task.step_result import StepResult
 
 __version__ = VERSION
 
@@ -124,8 +124,8 @@ _MODULES = {
     "RejectPolicy": "delivery.settings",
     "RetryPolicy": "backoff",
     "ScheduledRotation": "rotation",
-    "SinkTask": "task",
-    "StepResult": "step_result",
+    "SinkTask": "task.sink_task",
+    "StepResult": "task.step_result",
     "TaskRunner": "runner",
     "TimeBasedPartitioner": "partitioners",
     "build_runner": "connect",

@@ -7,8 +7,8 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka2parquet.step_result import StepResult
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
+from kafka2parquet.task.step_result import StepResult
 from kafka2parquet.util.arguments import checked
 
 T = TypeVar("T")

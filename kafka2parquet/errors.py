@@ -45,7 +45,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from kafka2parquet.problems import Problem, ProblemKind
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 from kafka2parquet.util.secrets import without_credentials
 
 __all__ = [

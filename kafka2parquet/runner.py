@@ -14,8 +14,8 @@ from kafka2parquet.delivery.bounds import ReadLimits
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Hook
 from kafka2parquet.status.model import RunnerStatus
-from kafka2parquet.step_result import StepResult
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
+from kafka2parquet.task.step_result import StepResult
 from kafka2parquet.util.arguments import Name, PositiveSeconds, checked
 
 _LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 # It tries an interrupt at each line of the engine, and takes minutes.
-slowest=tests/unit/test_sink_task_interrupts.py
+slowest=tests/unit/task/test_sink_task_interrupts.py
 
 # The interpreter of a version, from the PATH, pyenv or uv; nothing where there is none that can make an environment.
 find_python() {

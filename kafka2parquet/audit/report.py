@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.audit.coverage import Audit, Coverage, Finding
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 _COLUMNS = ("topic-partition", "from", "to", "committed", "flushes", "files", "rows", "findings")
 _MOST_FINDINGS = 20

@@ -14,7 +14,7 @@ from kafka2parquet.delivery.bounds import OffsetRange
 from kafka2parquet.errors import Kafka2ParquetError, UsageError
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.runner import TaskRunner
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
 from kafka2parquet.util.arguments import PositiveSeconds, checked
 
 _STEP_S = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.util.figures import duration
+from kafka2parquet.util.display import duration
 
 
 @attrs.frozen

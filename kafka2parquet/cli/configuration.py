@@ -12,7 +12,7 @@ from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 
 def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = False) -> tuple[ConnectConfig, WorkerConfig]:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TextIO
 
-from kafka2parquet.util.printable import printable_lines
+from kafka2parquet.util.display import printable_lines
 from kafka2parquet.util.secrets import Secrets, without_credentials
 
 #: 128 and the number of SIGPIPE, as shells report it.

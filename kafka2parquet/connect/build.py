@@ -41,7 +41,7 @@ from kafka2parquet.problems import Problem
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
 from kafka2parquet.util.arguments import Name, PositiveSeconds, WholeNumber, checked
 from kafka2parquet.util.secrets import Secrets
 

@@ -19,8 +19,8 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import KafkaProducer
 
-from kafka2parquet.consumers.kafka_python.bootstrap_log import BootstrapLog, check_certificates
-from kafka2parquet.consumers.kafka_python.errors import translate
+from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import BootstrapLog, check_certificates
+from kafka2parquet.consumers.kafka_python.connection.errors import translate
 from kafka2parquet.dead_letters.base import DeadLetterFuture
 from kafka2parquet.dead_letters.connect_report import FailureReporter, context_headers
 from kafka2parquet.dead_letters.letter import DeadLetterSerializer, NullableHeaders, PendingDeadLetter

@@ -11,7 +11,7 @@ from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.events import Event, OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.util.arguments import Count, checked
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 _LOG = logging.getLogger(__name__)
 

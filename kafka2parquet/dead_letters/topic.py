@@ -9,8 +9,8 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import KafkaAdminClient
 
-from kafka2parquet.consumers.kafka_python.bootstrap_log import BootstrapLog, check_certificates
-from kafka2parquet.consumers.kafka_python.errors import translate
+from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import BootstrapLog, check_certificates
+from kafka2parquet.consumers.kafka_python.connection.errors import translate
 from kafka2parquet.errors import ConfigurationError
 
 _LOG = logging.getLogger(__name__)

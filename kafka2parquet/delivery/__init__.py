@@ -75,11 +75,11 @@ Which module does what
 ----------------------
 
 - `partition`: `PartitionEngine`, the states above. `input`: batches on their way in, converted one by one. `rejects`: what
-  is done with a reject. `flush`: a flush while it fills, and once it is cut. `file_schemas`: which rows may share a file.
+  is done with a reject. `flush`: a flush while it fills, and once it is cut; which rows may share a file; rejects as rows.
 - `deliver`: the four steps. `recovery`: start points and plans. `discovery`: published flushes, from listings and footers.
   `completing`: which records go into missing files. `commit_metadata`: the text of intents and breadcrumbs.
 - `context`: the parts that all steps share, commits, and the check that a footer is ours. `calls`: calls to the store, and
-  their retries. `quarantine`: rejects as rows. `budget`: the memory limit of all tasks.
+  their retries. `budget`: the memory limit of all tasks.
   `settings`: the settings of files, rejects and delivery.
 
 `docs/guarantees.md` says what follows for users; `tests/unit/delivery/test_recovery_table.py` runs its table row by row, and

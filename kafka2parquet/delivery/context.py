@@ -21,7 +21,7 @@ from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.delivery.bounds import OffsetRange
 from kafka2parquet.delivery.calls import StorageCall, StorageCalls
 from kafka2parquet.delivery.commit_metadata import Breadcrumb, Identity, Intent, short_hash
-from kafka2parquet.delivery.file_schemas import FileSchemas
+from kafka2parquet.delivery.flush.file_schemas import FileSchemas
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import ConflictingSinkError, DamagedFooterError, ForeignObjectError, Kafka2ParquetError
 from kafka2parquet.events import Event, OffsetCommitted, StorageRetried, TaggingFailed

@@ -18,7 +18,8 @@ from kafka2parquet.delivery.commit_metadata import Intent
 from kafka2parquet.delivery.completing import rejects_file
 from kafka2parquet.delivery.context import PartitionContext, Procedure, Waitable, until
 from kafka2parquet.delivery.discovery import PublishedFlush, file_of_another_flush
-from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
+from kafka2parquet.delivery.flush.cut_flush import Flush, StagedFlushFile
+from kafka2parquet.delivery.flush.flush_file import FlushFile
 from kafka2parquet.delivery.recovery import CompleteFlush, FlushPlan, Recovery, RepeatFlush, StartPoint
 from kafka2parquet.errors import (
     DeliveryError,

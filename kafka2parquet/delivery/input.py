@@ -15,7 +15,7 @@ import pyarrow as pa
 from kafka2parquet.backoff import Retrying
 from kafka2parquet.delivery.completing import left_out_files, routed_rejects, routed_rows
 from kafka2parquet.delivery.context import PartitionContext
-from kafka2parquet.delivery.flush import OpenFlush
+from kafka2parquet.delivery.flush.open_flush import OpenFlush
 from kafka2parquet.delivery.recovery import CompleteFlush, FlushPlan
 from kafka2parquet.delivery.rejects import HandledReject, RejectHandler
 from kafka2parquet.errors import (

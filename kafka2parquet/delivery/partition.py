@@ -16,7 +16,8 @@ import attrs
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.deliver import deliver
-from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
+from kafka2parquet.delivery.flush.cut_flush import Flush
+from kafka2parquet.delivery.flush.open_flush import FIRST_COMPRESSION_RATIO, OpenFlush
 from kafka2parquet.delivery.input import PartitionInput, PendingRows
 from kafka2parquet.delivery.recovery import FlushPlan, NewFlush, Recovery, StartPoint
 from kafka2parquet.errors import (

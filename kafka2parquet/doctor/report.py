@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka2parquet.doctor.check import Finding, Level
 from kafka2parquet.doctor.table import group_of
-from kafka2parquet.util.figures import amount, counted
+from kafka2parquet.util.display import amount, counted
 
 #: The version of the form that `as_json` writes. A change that a reader could trip over gets another number.
 JSON_VERSION = 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
-from kafka2parquet.util.figures import size
+from kafka2parquet.util.display import size
 
 _FOLDER = {"folder": "/var/lib/sink"}
 _CURE = "Name a folder on a local disk."

@@ -23,7 +23,7 @@ from kafka2parquet.schema.column_rules import MAX_LEVELS, NameCase, is_list
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 EXCEPTION = "org.apache.parquet.schema.InvalidSchemaException"
 

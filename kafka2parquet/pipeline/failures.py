@@ -14,7 +14,7 @@ from kafka2parquet.errors import is_unexpected
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Rows
 from kafka2parquet.util.bisection import bisect_failures
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 from kafka2parquet.util.user_parts import BrokenPartError
 
 _LOG = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from kafka2parquet.connect.parts import files_and_rotation
 from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
 from kafka2parquet.testing import InlineExecutor
 from tests.acceptance import faults
 from tests.acceptance.cases import CaseFolder, checked
@@ -349,8 +349,9 @@ class Sink:
             hooks=[self.happened],
         )
         # a quiet position is committed without waiting: time that passes for it would be time of the case
-        parts = self._task._parts
-        self._task._parts = attrs.evolve(parts, delivery=attrs.evolve(parts.delivery, idle_commit_interval_s=0.0))
+        partitions = self._task._partitions
+        parts = partitions._parts
+        partitions._parts = attrs.evolve(parts, delivery=attrs.evolve(parts.delivery, idle_commit_interval_s=0.0))
 
     def _run(self) -> None:
         """Steps until nothing happens any more."""

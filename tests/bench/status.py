@@ -43,7 +43,7 @@ def measure(partitions: int) -> dict[str, Any]:
         return RunnerStatus("bench", world.clock.now(), (task.status(),))
 
     def record() -> None:
-        for engine in task._engines.values():
+        for engine in task._partitions._engines.values():
             task._recorder.look(engine.context.topic_partition, engine.held())
 
     registry = CollectorRegistry()

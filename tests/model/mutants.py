@@ -29,12 +29,12 @@ PARTITION = "kafka2parquet/delivery/partition.py"
 INTAKE = "kafka2parquet/delivery/input.py"
 CONTEXT = "kafka2parquet/delivery/context.py"
 FOOTER = "kafka2parquet/parquet/footer.py"
-TASK = "kafka2parquet/task.py"
+TASK = "kafka2parquet/task/sink_task.py"
 WORLD = "tests/model/world.py"
 
 MUTANTS = {
     "anchor of the first record": Mutant(
-        "kafka2parquet/delivery/flush.py",
+        "kafka2parquet/delivery/flush/open_flush.py",
         "        flush.reorder(sorted(flush.files, key=lambda file: file.first_offset))",
         "        flush.reorder([file for file in flush.files if file.encoded_partition is not None])",
         ("tests/unit/delivery/test_rejects.py", "-k", "longer_flush"),
@@ -163,7 +163,7 @@ MUTANTS = {
     ),
     "a failed step is the end of its task": Mutant(
         TASK,
-        "            self._drop_all()\n            raise\n        self._failed = False",
+        "            self._partitions.drop_all()\n            raise\n        self._failed = False",
         "            self._failed = False\n            raise\n        self._failed = False",
         ("interrupts",),
     ),
@@ -171,13 +171,13 @@ MUTANTS = {
         TASK,
         "        if not self._under_way.acquire(blocking=False):",
         "        if self._under_way.acquire(blocking=False) is None:",
-        ("tests/unit/test_sink_task_interrupts.py", "-k", "second_thread"),
+        ("tests/unit/task/test_sink_task_interrupts.py", "-k", "second_thread"),
     ),
     "a flush that contradicts itself": Mutant(
         PUBLISHING,
         "    if why_not is None:",
         "    if True:",
-        ("tests/unit/test_sink_task_interrupts.py", "-k", "contradicts"),
+        ("tests/unit/task/test_sink_task_interrupts.py", "-k", "contradicts"),
     ),
     "ranges in footers": Mutant(
         FOOTER, "        if self.end <= self.start:", "        if False:", ("tests/unit/parquet/test_footer.py",)

@@ -43,7 +43,7 @@ from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition
 from kafka2parquet.rotation.base import Cut, Due, FlushStats, RotationPolicy
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.storage.base import AlreadyExists, Published
-from kafka2parquet.task import SinkTask
+from kafka2parquet.task.sink_task import SinkTask
 from kafka2parquet.testing.leader_epochs import LeaderEpochs
 
 PARTITION = TopicPartition("events", 0)

@@ -16,7 +16,7 @@ import attrs
 import kafka2parquet
 
 _ROOT = Path(kafka2parquet.__file__).parent
-_ENGINE = tuple(str(_ROOT / name) for name in ("delivery", "task.py", "startup.py", "parquet/part.py", "parquet/writer.py"))
+_ENGINE = tuple(str(_ROOT / name) for name in ("delivery", "task", "parquet/part.py", "parquet/writer.py"))
 #: It holds a lock. Signals don't come between `with` and the release of a lock; a trace function can.
 _LOCKED = str(_ROOT / "delivery" / "budget.py")
 

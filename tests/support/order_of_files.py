@@ -10,7 +10,7 @@ from pathlib import PurePath
 _WAITING = ("tests/integration/", "tests/stack/", "tests/examples/", "tests/memory/")
 #: Files that take a minute or more. One that came last would keep one worker busy while the others have nothing to do.
 SLOW = (
-    "tests/unit/test_sink_task_interrupts.py",
+    "tests/unit/task/test_sink_task_interrupts.py",
     "tests/unit/test_types_of_public_names.py",
     "tests/model/test_delivery_model.py",
     "tests/model/test_mutants.py",

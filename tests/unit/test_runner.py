@@ -9,7 +9,7 @@ import pytest
 from kafka2parquet.errors import UsageError
 from kafka2parquet.runner import Progress, TaskRunner, _ProgressLog
 from kafka2parquet.status.model import Totals
-from kafka2parquet.step_result import StepResult
+from kafka2parquet.task.step_result import StepResult
 from tests.support.kafka_clients import wait_until
 
 

@@ -18,7 +18,7 @@ from kafka2parquet.connect.describe import Description, describe
 from kafka2parquet.connect.forms.properties import source_name
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 EXIT_GOOD = 0
 EXIT_NOT_GOOD = 1

@@ -18,8 +18,8 @@ from kafka2parquet.completeness.state import FolderState, TopicCompleteness, tim
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import TransientError
-from kafka2parquet.util.figures import counted
-from kafka2parquet.util.figures import duration as duration_text
+from kafka2parquet.util.display import counted
+from kafka2parquet.util.display import duration as duration_text
 from kafka2parquet.util.stop_signals import stopping_on_signals
 
 EXIT_OK = 0

@@ -19,7 +19,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LITTLE, LogReader
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.util.figures import duration
+from kafka2parquet.util.display import duration
 
 EXIT_SHOWN = 0
 _JSON_VERSION = 1

@@ -31,7 +31,7 @@ from kafka2parquet.records import ConsumedBatch, Reject, TopicPartition
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 _ACTIONS = {
     "show": "print the stored schema of a topic, or a line for each topic",

@@ -21,7 +21,7 @@ from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
-from kafka2parquet.util.figures import duration
+from kafka2parquet.util.display import duration
 
 _LOG = logging.getLogger(__name__)
 _VERSION = 1

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from kafka2parquet.status import LastFile, PartitionStatus, RunnerStatus, Waiting
-from kafka2parquet.util.figures import counted, duration
+from kafka2parquet.util.display import counted, duration
 
 #: Share of a topic's retention below which data loss is near.
 _NEAR_LOSS = 0.2

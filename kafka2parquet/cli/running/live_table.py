@@ -10,8 +10,7 @@ from rich.text import Text
 
 from kafka2parquet.cli.running.live_rows import Row, Rows, Severity
 from kafka2parquet.status import RunnerStatus
-from kafka2parquet.util.figures import amount, duration, shortened, size
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import amount, duration, printable, shortened, size
 from kafka2parquet.util.secrets import without_credentials
 
 _GAP = 2

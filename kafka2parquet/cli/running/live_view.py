@@ -13,8 +13,7 @@ from rich.text import Text
 from kafka2parquet.cli.running.live_rows import rows_of
 from kafka2parquet.cli.running.live_table import table_of
 from kafka2parquet.status import RunnerStatus, TaskStatus
-from kafka2parquet.util.figures import amount, counted, duration, size
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import amount, counted, duration, printable, size
 from kafka2parquet.util.secrets import without_credentials
 
 _GAP = "   "

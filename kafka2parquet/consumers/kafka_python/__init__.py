@@ -1,8 +1,8 @@
 """The adapter for kafka-python: a consumer whose client runs on a poll thread.
 
 `consumer` is the driver's side and `poll_thread` the other side; `shared_state` is what both sides share, under one lock.
-On the poll thread, `assignments` follows rebalances, `commits` sends offsets, and `errors` translates kafka-python's
-exceptions.
+On the poll thread, `assignments` follows rebalances, and `commits` sends offsets. `connection` makes the client and translates
+its exceptions.
 """
 
 import warnings

@@ -12,7 +12,7 @@ from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, CommittedOffset, ConsumerEvent
-from kafka2parquet.consumers.kafka_python.errors import REFUSED_COMMITS, translate
+from kafka2parquet.consumers.kafka_python.connection.errors import REFUSED_COMMITS, translate
 from kafka2parquet.consumers.kafka_python.shared_state import Commit
 from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE, WaitLog
 

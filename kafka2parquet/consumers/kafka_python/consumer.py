@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import attrs
 
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, Polled, Revoked
-from kafka2parquet.consumers.kafka_python.assignors import group_settings
-from kafka2parquet.consumers.kafka_python.client import connect
+from kafka2parquet.consumers.kafka_python.connection.assignors import group_settings
+from kafka2parquet.consumers.kafka_python.connection.client import connect
 from kafka2parquet.consumers.kafka_python.fetched_queue import FetchedQueues, PartitionQueue
 from kafka2parquet.consumers.kafka_python.poll_thread import PollThread, Subscription
 from kafka2parquet.consumers.kafka_python.shared_state import Command, Commit, Pause, SharedState, Start

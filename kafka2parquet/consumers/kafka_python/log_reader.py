@@ -12,8 +12,8 @@ import kafka.errors as kafka_errors
 import pyarrow.compute as pc
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
-from kafka2parquet.consumers.kafka_python.client import connect
-from kafka2parquet.consumers.kafka_python.errors import translate
+from kafka2parquet.consumers.kafka_python.connection.client import connect
+from kafka2parquet.consumers.kafka_python.connection.errors import translate
 from kafka2parquet.consumers.kafka_python.watchdog import cluster_id, topic_id
 from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.consumers.record_batches.decoding import DecodeLimits, decode_some

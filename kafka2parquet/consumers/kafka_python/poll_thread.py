@@ -21,7 +21,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 from kafka2parquet.consumers.base import Assigned, Assignment, CommitRefused, Revoked
 from kafka2parquet.consumers.kafka_python.assignments import AssignmentTracker
 from kafka2parquet.consumers.kafka_python.commits import CommitSender, Outcome, kafka_name, read_committed
-from kafka2parquet.consumers.kafka_python.errors import offset_out_of_range, recreated, translate, truncated
+from kafka2parquet.consumers.kafka_python.connection.errors import offset_out_of_range, recreated, translate, truncated
 from kafka2parquet.consumers.kafka_python.fetched_queue import PartitionQueue
 from kafka2parquet.consumers.kafka_python.log_watch import LogWatch
 from kafka2parquet.consumers.kafka_python.shared_state import Command, Commit, Pause, SharedState, Start

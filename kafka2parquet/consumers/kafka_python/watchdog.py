@@ -16,7 +16,7 @@ from kafka.structs import MemberState
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.base import GroupMember
-from kafka2parquet.consumers.kafka_python.errors import read_right
+from kafka2parquet.consumers.kafka_python.connection.errors import read_right
 from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE
 from kafka2parquet.errors import KafkaAuthorizationError
 from kafka2parquet.records import TopicPartition

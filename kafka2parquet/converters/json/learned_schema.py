@@ -20,7 +20,7 @@ from kafka2parquet.schema.column_rules import count_fields
 from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.schema.learned import Known, LearnedSchema, TooManyFields, narrow_integers
 from kafka2parquet.util.bisection import bisect_failures
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 
 _log = logging.getLogger(__name__)
 #: Shares of the rules' `max_fields` at which to warn.

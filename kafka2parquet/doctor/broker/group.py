@@ -22,7 +22,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.records import TopicPartition
-from kafka2parquet.util.figures import counted
+from kafka2parquet.util.display import counted
 
 _GROUP = {"group": "connect-orders-to-s3"}
 _PLACE = {**_GROUP, "bootstrap": "broker-1.example:9092"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
-from kafka2parquet.consumers.kafka_python.bootstrap_log import check_certificates
+from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import check_certificates
 from kafka2parquet.doctor.broker.connection import (
     ILLEGAL_SASL_STATE,
     UNSUPPORTED_SASL_MECHANISM,

@@ -16,8 +16,8 @@ from kafka2parquet.doctor.broker.cluster import (
 )
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
-from kafka2parquet.util import figures
-from kafka2parquet.util.figures import counted, size
+from kafka2parquet.util import display
+from kafka2parquet.util.display import counted, size
 
 _TOPIC = {"topic": "orders"}
 _PLACE = {**_TOPIC, "bootstrap": "broker-1.example:9092"}
@@ -343,4 +343,4 @@ def _long(milliseconds: int) -> str:
     """Return a duration for people: exactly if it is a whole number of a unit, otherwise to the second."""
     if milliseconds % 1000 == 0 or milliseconds < 1000:
         return duration(milliseconds)
-    return figures.duration(milliseconds / 1000)
+    return display.duration(milliseconds / 1000)

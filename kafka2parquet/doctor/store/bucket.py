@@ -12,7 +12,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level, NotPossible
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.doctor.sockets import STEP_S
 from kafka2parquet.doctor.store.reach import endpoint_of, proxy_of, trusted_context
-from kafka2parquet.util.figures import counted
+from kafka2parquet.util.display import counted
 
 _ANSWER = {"endpoint": "https://s3.eu-central-1.amazonaws.com", "skew": "20 minutes", "direction": "ahead of"}
 

@@ -15,7 +15,7 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter
-from kafka2parquet.util.figures import counted
+from kafka2parquet.util.display import counted
 
 _FILE = {"topic": "orders", "key": "topics/orders/partition=0/orders+0+0000000000.snappy.parquet"}
 

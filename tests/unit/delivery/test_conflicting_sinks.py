@@ -11,7 +11,7 @@ from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.errors import ConflictingSinkError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted
 from kafka2parquet.object_names import ObjectNaming
-from kafka2parquet.testing import MemoryConsumer
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer
 from tests.support.sink_world import TOPIC, SinkWorld
 
 TAKE_OVER = DeliverySettings(take_over=True)
@@ -62,7 +62,8 @@ def test_a_group_that_comes_later_is_refused(first_start: Any) -> None:
 def test_groups_that_began_together_meet_at_the_first_common_key() -> None:
     """The second group to publish a key is refused, and the first one continues exactly once."""
     world = a_world()
-    first, second = world.task(), world.task(**of_group(world, "other"))
+    first = world.task(executor=InlineExecutor())
+    second = world.task(executor=InlineExecutor(), **of_group(world, "other"))
     with pytest.raises(ConflictingSinkError, match="group 'group', and this sink belongs to the group 'other'"):
         by_turns(first, second)
     second.close()

@@ -74,8 +74,9 @@ def a_wedged_world() -> SinkWorld:
     """Makes a world in which an earlier version has published an anchor that lists a file that no store accepts."""
     world = a_world("x" * 300)
     task = world.task(partitioner=FieldPartitioner(["folder"]), rotation=RecordCountRotation(3))
-    unchecked = attrs.evolve(task._parts.pipeline, why_no_folder=None)  # as it was
-    task._parts = attrs.evolve(task._parts, pipeline=unchecked)
+    partitions = task._partitions
+    unchecked = attrs.evolve(partitions._parts.pipeline, why_no_folder=None)  # as it was
+    partitions._parts = attrs.evolve(partitions._parts, pipeline=unchecked)
     with pytest.raises(ConfigurationError, match="segment of 307 bytes"):
         world.step_until(task, lambda: False)
     task.close(flush=False)

@@ -117,7 +117,7 @@ def test_a_corrupt_batch_in_what_was_taken_before_a_truncation_is_left_out(tombs
     consumer = FailingConsumer(world, 24, corrupt(24, 26))
     consumer.fails = False
     task = world.task(consumer=consumer, **TOLERANT)
-    world.step_until(task, lambda: [engine.position for engine in task._engines.values()] == [28])
+    world.step_until(task, lambda: [engine.position for engine in task._partitions._engines.values()] == [28])
     world.kafka.truncate(TOPIC, 0, 22)
     world.append(*[b'{"text": "new"}'] * 38)
     consumer.fails = True

@@ -113,7 +113,7 @@ def test_an_interrupted_close_is_finished_by_the_next_one() -> None:
     task = a_task(world)
     for _ in range(4):
         task.step(0)
-    line = _line_in(LINES, "task.py", "parts.callback(self._parts.writer.close)")
+    line = _line_in(LINES, "sink_task.py", "parts.callback(self._parts.writer.close)")
     with pytest.raises(Interrupted), interrupt_at(line, 1):
         task.close()
     task.close()
@@ -204,7 +204,7 @@ def test_a_flush_that_contradicts_itself_is_not_published() -> None:
     world = a_world()
     task = a_task(world, rotation=RecordCountRotation(RECORDS + 1), tombstones="ignore")
     world.step_until(task, lambda: task.step(0).open_rows == RECORDS)
-    (engine,) = task._engines.values()
+    (engine,) = task._partitions._engines.values()
     flush = engine._open
     assert flush is not None
     file = next(iter(flush._files.values()))

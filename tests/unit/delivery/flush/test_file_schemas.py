@@ -8,7 +8,7 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.delivery.file_schemas import FileSchemas
+from kafka2parquet.delivery.flush.file_schemas import FileSchemas
 from kafka2parquet.records import View
 from kafka2parquet.rows import MixedRows, PartitionedRows
 from kafka2parquet.schema.compatibility import CompatibilityMode

@@ -33,8 +33,8 @@ class Hooks:
         """Call all hooks with an event."""
         if not self._hooks:
             return
-        self.are_called = True
         try:
+            self.are_called = True
             for hook in self._hooks:
                 self._call(hook, event)
         finally:

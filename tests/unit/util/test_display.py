@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet.util.figures import amount, counted, duration, shortened, size
+from kafka2parquet.util.display import amount, counted, duration, shortened, size
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 import kafka.errors
 from kafka import KafkaConsumer
 
-from kafka2parquet.consumers.kafka_python.assignors import group_settings
-from kafka2parquet.consumers.kafka_python.bootstrap_log import BootstrapLog, check_certificates
-from kafka2parquet.consumers.kafka_python.errors import translate
-from kafka2parquet.consumers.kafka_python.group_join_fix import repair_join
-from kafka2parquet.consumers.kafka_python.polling import poll_columns
+from kafka2parquet.consumers.kafka_python.connection.assignors import group_settings
+from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import BootstrapLog, check_certificates
+from kafka2parquet.consumers.kafka_python.connection.errors import translate
+from kafka2parquet.consumers.kafka_python.connection.group_join_fix import repair_join
+from kafka2parquet.consumers.kafka_python.connection.polling import poll_columns
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 
 _BOOTSTRAP_ATTEMPT_MS = 5000

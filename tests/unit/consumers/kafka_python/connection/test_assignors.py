@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from kafka2parquet.consumers.kafka_python.assignors import group_settings
+from kafka2parquet.consumers.kafka_python.connection.assignors import group_settings
 from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError

@@ -1,6 +1,12 @@
-"""Short texts of numbers, sizes, durations and names, for people."""
+"""Texts for people: short texts of numbers, sizes, durations and names, and text from outside without invisible characters.
+
+The text of records, keys and names may contain escape sequences that control a terminal, line ends that forge log lines, and
+invisible characters that reverse the order of letters.
+"""
 
 from __future__ import annotations
+
+import json
 
 _AMOUNTS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _SIZES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -44,6 +50,21 @@ def shortened(text: str, width: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as `1 file` and `2 files`."""
     return f"{amount(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Escape invisible characters, including line ends, as in JSON: `\n`, `\u001b`, `\u202e`.
+
+    Letters of all languages, symbols, plain spaces and backslashes stay: the result is for people, not for parsers.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """Escape like `printable`, but keep line ends, for text whose lines come from this library."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _scaled(number: float, units: tuple[tuple[int, str], ...]) -> str:

@@ -18,7 +18,7 @@ from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.dead_letters.log import RejectLog
 from kafka2parquet.events import RecordRejected
 from kafka2parquet.records import Reject, Stage, TopicPartition
-from kafka2parquet.util.printable import printable, printable_lines
+from kafka2parquet.util.display import printable, printable_lines
 
 #: Null, bell, backspace, line ends, escape, delete, C1 (one of them begins a sequence), separators, directions, half a pair.
 HOSTILE = [

@@ -8,7 +8,7 @@ import kafka.errors as kafka_errors
 import pytest
 from kafka.structs import OffsetAndMetadata
 
-from kafka2parquet.consumers.kafka_python.errors import offset_out_of_range, translate, truncated
+from kafka2parquet.consumers.kafka_python.connection.errors import offset_out_of_range, translate, truncated
 from kafka2parquet.errors import (
     ConfigurationError,
     DataLossError,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.consumers.kafka_python.group_join_fix import repair_join
+from kafka2parquet.consumers.kafka_python.connection.group_join_fix import repair_join
 
 
 class Coordinator:

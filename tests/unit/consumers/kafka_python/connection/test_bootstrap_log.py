@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.consumers.kafka_python.bootstrap_log import BootstrapLog, check_certificates
+from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import BootstrapLog, check_certificates
 from kafka2parquet.errors import KafkaAuthenticationError
 from tests.stack.certificates import Authority
 

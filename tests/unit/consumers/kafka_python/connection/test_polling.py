@@ -21,7 +21,7 @@ from tests.support.kafka_consumers import Consumers
 from tests.support.other_kafka_python import OTHER_VERSIONS, looks_elsewhere
 
 TOPIC = "topic"
-_POLLING = "kafka2parquet.consumers.kafka_python.polling"
+_POLLING = "kafka2parquet.consumers.kafka_python.connection.polling"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import functools
 import logging
 import os
 import threading
@@ -13,50 +12,28 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from kafka2parquet.clock import Clock, SystemClock
-from kafka2parquet.consumers.base import (
-    Assigned,
-    Assignment,
-    CommitRefused,
-    CommitSucceeded,
-    Consumer,
-    ConsumerEvent,
-    PartitionFailed,
-    Revoked,
-)
+from kafka2parquet.consumers.base import Assigned, Consumer, Revoked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.delivery.bounds import OffsetRange, ReadLimits
+from kafka2parquet.delivery.bounds import ReadLimits
 from kafka2parquet.delivery.budget import MemoryBudget
-from kafka2parquet.delivery.context import Commits, PartitionContext, TaskParts
-from kafka2parquet.delivery.partition import PartitionEngine, PartitionState
+from kafka2parquet.delivery.context import TaskParts
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
-from kafka2parquet.errors import UnexpectedError, UsageError, is_unexpected
-from kafka2parquet.events import (
-    NOT_YET,
-    ConverterRetried,
-    Event,
-    Hook,
-    PartitionAssigned,
-    PartitionPaused,
-    PartitionResumed,
-    PauseCause,
-    StorageRetried,
-    TaggingFailed,
-)
-from kafka2parquet.hooks import Hooks
+from kafka2parquet.errors import UsageError
+from kafka2parquet.events import NOT_YET, ConverterRetried, Event, Hook, StorageRetried, TaggingFailed
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
-from kafka2parquet.startup import Startup
 from kafka2parquet.status.model import TaskStateName, TaskStatus, Totals
 from kafka2parquet.status.recorder import TaskRecorder
-from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.task.assigned_partitions import AssignedPartitions
+from kafka2parquet.task.hooks import Hooks
+from kafka2parquet.task.startup import Startup
+from kafka2parquet.task.step_result import StepResult
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arguments import Name, checked
-from kafka2parquet.util.printable import printable
+from kafka2parquet.util.display import printable
 from kafka2parquet.util.stop_signals import stopping_on_signals
-from kafka2parquet.util.user_parts import BrokenPartError
 
 _LOG = logging.getLogger(__name__)
 
@@ -137,10 +114,7 @@ class SinkTask:
             clock=clock,
             emit=self._emit,
         )
-        self._engines: dict[TopicPartition, PartitionEngine] = {}
-        self._paused: dict[TopicPartition, PartitionPaused] = {}
-        self._log_ends: dict[TopicPartition, int] = {}
-        self._limits: ReadLimits | None = None
+        self._partitions = AssignedPartitions(self._parts, self._budget, self._recorder)
         self._startup = Startup(self._parts)
         self._has_started = False
         self._stepped = False
@@ -164,7 +138,7 @@ class SinkTask:
         self._check_usable("limit_to()")
         if self._stepped:
             raise UsageError("limit_to() on a SinkTask that has made a step: it may have read further already. Make a new one.")
-        self._limits = limits
+        self._partitions.limits = limits
         self._hooks.add(hooks)
 
     # ---- driving it
@@ -209,7 +183,7 @@ class SinkTask:
         return self._recorder.status(
             self._state,
             self._parts.calls.status,
-            memory_used_bytes=self._budget.used_by(id(self)),
+            memory_used_bytes=self._partitions.counted_bytes,
             memory_budget_bytes=self._budget.limit_bytes,
             staging_bytes=self._parts.writer.staging_bytes,
             expected_freshness_s=longest_open.total_seconds() if longest_open is not None else None,
@@ -325,19 +299,9 @@ class SinkTask:
             yield
         except BaseException as error:
             self._recorder.error = f"{type(error).__name__}: {error}"
-            self._drop_all()
+            self._partitions.drop_all()
             raise
         self._failed = False
-
-    def _drop_all(self) -> None:
-        """Drop unpublished rows of all topic-partitions, even if a hook raises an exception."""
-        while self._engines:
-            _, engine = self._engines.popitem()
-            try:
-                engine.stop()
-            except Exception:  # the error that ended the step is the one to raise
-                _LOG.exception("%s: failed to drop open rows", engine.context.topic_partition)
-        self._budget.set_used(id(self), 0)
 
     def _flush(self, timeout_s: float) -> StepResult:
         done = StepResult()
@@ -345,15 +309,13 @@ class SinkTask:
             return done
         self._closing = True
         deadline = self._parts.clock.monotonic() + timeout_s
-        for engine in self._engines.values():
-            self._set_paused(engine, "shutdown")
+        self._partitions.shut_down()
         while self._parts.clock.monotonic() < deadline:
-            for engine in self._engines.values():
-                engine.cut_open_flush("shutdown")
-            if all(engine.is_settled for engine in self._engines.values()):
+            self._partitions.cut_open_flushes("shutdown")
+            if self._partitions.are_settled:
                 break
             done = done.followed_by(self._step(_BUSY_POLL_S))
-        return done.followed_by(self._result(self.totals))
+        return done.followed_by(self._partitions.add_state(StepResult()))
 
     def _release(self) -> None:
         """Drop open rows and release all resources, each even if another one raises an exception."""
@@ -364,7 +326,7 @@ class SinkTask:
             if self._parts.rejects.dead_letters is not None:
                 parts.callback(self._parts.rejects.dead_letters.close, 5.0)
             parts.callback(self._parts.consumer.close, 5.0)
-            self._drop_all()
+            self._partitions.drop_all()
         self._released = True
 
     # ---- parts of a step
@@ -377,121 +339,17 @@ class SinkTask:
             if not self._has_started:
                 self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
                 return StepResult()
-        busy = any(engine.is_delivering for engine in self._engines.values())
-        polled = self._parts.consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
+        polled = self._parts.consumer.poll(min(timeout_s, _BUSY_POLL_S) if self._partitions.are_delivering else timeout_s)
         for event in polled.events:
-            self._apply(event)
+            self._partitions.apply(event)
         if any(isinstance(event, Assigned | Revoked) for event in polled.events):
             self._recorder.rebalanced()
         self._recorder.learn(polled.bounds, polled.member)
         for batch in polled.batches:
-            engine = self._engines.get(batch.topic_partition)
-            if batch.high_watermark is not None and engine is not None:
-                self._log_ends[batch.topic_partition] = batch.high_watermark
-            if engine is not None and not self._closing:
-                engine.offer(batch)
-                self._recorder.add_records(batch.topic_partition, len(batch), batch.high_watermark)
-        for engine in self._engines.values():
-            self._advance(engine)
-        self._keep_to_budget()
-        cause: PauseCause | None = "shutdown" if self._closing else "memory" if self._budget.is_exhausted else None
-        for engine in self._engines.values():
-            self._set_paused(engine, cause or engine.blocked_by)
-            if engine.has_changed():
-                self._recorder.look(engine.context.topic_partition, engine.held())
+            self._partitions.offer(batch)
+        self._partitions.advance()
         self._recorder.last_step_at = self._parts.clock.now()
-        return self._result(before)
-
-    def _apply(self, event: ConsumerEvent) -> None:
-        topic_partition = event.assignment.topic_partition
-        if isinstance(event, Assigned):
-            self._parts.check_topic(topic_partition.topic)
-            self._log_ends[topic_partition] = event.log_end
-            self._engines[topic_partition] = PartitionEngine(self._context(event))
-            self._recorder.assigned(event)
-            committed = event.committed.offset if event.committed is not None else None
-            self._emit(PartitionAssigned(topic_partition, committed, event.log_start, event.log_end))
-            return
-        engine = self._engines.get(topic_partition)
-        if engine is None or engine.context.assigned.assignment != event.assignment:
-            return  # the event belongs to an earlier assignment
-        if isinstance(event, CommitSucceeded):
-            engine.context.commits.succeeded(event.offset, event.metadata)
-        elif isinstance(event, PartitionFailed):
-            engine.fail(event.error)
-        elif isinstance(event, Revoked | CommitRefused):
-            engine.stop()
-            del self._engines[topic_partition]
-            self._log_ends.pop(topic_partition, None)
-            self._paused.pop(topic_partition, None)
-            self._recorder.revoked(topic_partition)
-
-    def _context(self, assigned: Assigned) -> PartitionContext:
-        return PartitionContext(
-            task=self._parts,
-            assigned=assigned,
-            identity=self._parts.identity(assigned),
-            commits=Commits(self._parts.consumer, assigned),
-            log_end=functools.partial(self._log_ends.__getitem__, assigned.assignment.topic_partition),
-            range=self._limits.range_of(assigned) if self._limits is not None else OffsetRange(),
-        )
-
-    def _advance(self, engine: PartitionEngine) -> None:
-        try:
-            engine.advance()
-        except BaseException as error:
-            if not is_unexpected(error):
-                raise
-            raise self._unexpected(engine.context.topic_partition, error) from _cause(error)
-
-    def _set_paused(self, engine: PartitionEngine, cause: PauseCause | None) -> None:
-        """Pause a partition for a cause, or resume it if there is none."""
-        assignment: Assignment = engine.context.assigned.assignment
-        topic_partition = assignment.topic_partition
-        paused = self._paused.get(topic_partition)
-        if cause is not None and paused is None:
-            self._paused[topic_partition] = event = PartitionPaused(topic_partition, cause, at=self._parts.clock.now())
-            self._parts.consumer.pause(assignment)
-            self._emit(event)
-        elif cause is None and paused is not None:
-            del self._paused[topic_partition]
-            self._parts.consumer.resume(assignment)
-            paused_s = max(0.0, (self._parts.clock.now() - paused.at).total_seconds())
-            self._emit(PartitionResumed(topic_partition, paused.cause, paused_s))
-
-    def _keep_to_budget(self) -> None:
-        """Move the largest buffers to disk near the memory limit; at the limit, cut a flush if nothing else frees memory."""
-        self._budget.set_used(id(self), self._used_bytes())
-        if not self._budget.is_tight:
-            return
-        share_bytes = self._budget.share_bytes
-        for engine in sorted(self._engines.values(), key=lambda engine: engine.used_bytes, reverse=True):
-            engine.spill(max(0, self._used_bytes() - share_bytes))
-        self._budget.set_used(id(self), self._used_bytes())
-        if not self._budget.is_exhausted or self._used_bytes() <= share_bytes:
-            return
-        if not any(engine.is_delivering for engine in self._engines.values()):
-            # no delivery in progress will free memory: open files take some, even with few rows
-            max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
-
-    def _used_bytes(self) -> int:
-        letters = self._parts.rejects.dead_letters.pending_bytes if self._parts.rejects.dead_letters is not None else 0
-        return letters + sum(engine.used_bytes for engine in self._engines.values())
-
-    def _unexpected(self, topic_partition: TopicPartition, error: BaseException) -> UnexpectedError:
-        engine = self._engines.get(topic_partition)
-        position = engine.position if engine is not None else None
-        where = topic_partition if position is None else f"{topic_partition}, from offset {position} on"
-        what = str(error) if isinstance(error, BrokenPartError) else f"{type(error).__name__}: {error}"
-        return UnexpectedError(
-            f"{where}: {what}. No record is lost, because no offset past the failure is committed. Report this as a bug,"
-            " unless the error comes from your own code.",
-            topic=topic_partition.topic,
-            partition=topic_partition.partition,
-            offset=position,
-        )
-
-    # ---- events and results
+        return self._partitions.add_state(StepResult.between(before, self.totals))
 
     def _emit(self, event: Event) -> None:
         if event.at is NOT_YET:
@@ -499,26 +357,6 @@ class SinkTask:
         self._recorder.add_event(event)
         _log_problem(event)
         self._hooks.call(event)
-
-    def _result(self, before: Totals) -> StepResult:
-        """Return the work since `before`, and the state of the task."""
-        engines = self._engines.values()
-        deadlines = [due for due in (engine.due_in_s() for engine in engines) if due is not None]
-        lag = unread = 0
-        for topic_partition, engine in self._engines.items():
-            committed = engine.context.commits.committed or engine.context.assigned.log_start
-            position = engine.position if engine.position is not None else committed
-            lag += max(0, self._log_ends[topic_partition] - committed)
-            unread += max(0, self._log_ends[topic_partition] - position)
-        return attrs.evolve(
-            StepResult.between(before, self.totals),
-            open_rows=sum(engine.open_rows for engine in engines),
-            partitions=len(self._engines),
-            finished=sum(engine.state is PartitionState.FINISHED for engine in engines),
-            lag=lag,
-            unread=unread,
-            next_deadline_s=min(deadlines, default=None),
-        )
 
 
 def _log_problem(event: Event) -> None:
@@ -536,8 +374,3 @@ def _log_problem(event: Event) -> None:
             event.error,
             extra=extra,
         )
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return the exception that a part raised, or the error itself where no part is named."""
-    return error.error if isinstance(error, BrokenPartError) else error
