@@ -133,6 +133,10 @@ class MaxOpenFilesRotation(RotationPolicy):
         return Cut(new[allowed], "files") if len(new) > allowed else None
 
 
+#: A day on which clocks are set back by an hour.
+_LONGEST_DAY = datetime.timedelta(hours=25)
+
+
 @checked
 class ScheduledRotation(RotationPolicy):
     """Ends flushes at fixed times of the day, in a time zone (`rotate.schedule.interval.ms`)."""
@@ -160,8 +164,8 @@ class ScheduledRotation(RotationPolicy):
 
     @property
     def longest_open(self) -> datetime.timedelta:
-        """The interval of the schedule."""
-        return self._interval
+        """The interval of the schedule, at most a day of 25 hours, because the schedule starts over at each local midnight."""
+        return min(self._interval, _LONGEST_DAY)
 
 
 def next_boundary(now: datetime.datetime, period: datetime.timedelta, zone: datetime.tzinfo) -> datetime.datetime:

@@ -6,7 +6,6 @@ kafka-python reports the problem.
 
 from __future__ import annotations
 
-import base64
 import logging
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 from kafka2parquet.consumers.base import GroupMember
 from kafka2parquet.consumers.kafka_python.connection.errors import read_right
 from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE
+from kafka2parquet.consumers.topic_ids import topic_id_text
 from kafka2parquet.errors import KafkaAuthorizationError
 from kafka2parquet.records import TopicPartition
 
@@ -99,9 +99,8 @@ class Watchdog:
 
 
 def topic_id(client: Any, topic: str) -> str:
-    """Return a topic's id in Kafka's notation (URL-safe base64 without padding); "" if the broker doesn't send it."""
-    found = client._cluster.topic_id(topic)
-    return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
+    """Return a topic's id in Kafka's notation; "" if the broker doesn't send it."""
+    return topic_id_text(client._cluster.topic_id(topic))
 
 
 def cluster_id(client: Any) -> str:

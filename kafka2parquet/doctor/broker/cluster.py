@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from kafka.protocol.metadata import (
     MetadataResponse,
 )
 
+from kafka2parquet.consumers.topic_ids import topic_id_text
 from kafka2parquet.doctor.broker.connection import BrokerConnection, UnsupportedRequestError
 from kafka2parquet.records import TopicPartition
 
@@ -280,19 +280,13 @@ def ask_metadata(connection: BrokerConnection, topics: Collection[str] | None) -
 def topic_info(topic: Any) -> TopicInfo:
     """Return what an answer says about a topic."""
     leaders = {each.partition_index: each.leader_id for each in topic.partitions}
-    topic_id = _topic_id(topic.topic_id.bytes) if topic.topic_id is not None else ""
-    return TopicInfo(topic.name, topic.error_code, topic_id, leaders, _rights(topic.authorized_operations))
+    return TopicInfo(topic.name, topic.error_code, topic_id_text(topic.topic_id), leaders, _rights(topic.authorized_operations))
 
 
 def _rights(numbers: Any) -> frozenset[int] | None:
     """Return the rights in an answer; None if the broker left them out, which sets only the highest bit."""
     found = frozenset(numbers) if numbers is not None else frozenset()
     return None if not found or max(found) >= 31 else found
-
-
-def _topic_id(content: bytes) -> str:
-    """Return an id in Kafka's notation; "" for the id that stands for none."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode() if any(content) else ""
 
 
 def _bracketed(host: str) -> str:

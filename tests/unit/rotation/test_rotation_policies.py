@@ -275,3 +275,16 @@ def test_rows_without_a_time_or_with_an_absurd_one(times: list[int | None], expe
             found.append(place)
             stats = FlushStats(0, 0, frozenset(), NOW, NOW)
     assert expected == found
+
+
+@pytest.mark.parametrize(
+    ("interval", "longest"),
+    [
+        (datetime.timedelta(minutes=10), datetime.timedelta(minutes=10)),
+        (datetime.timedelta(days=1), datetime.timedelta(days=1)),
+        (datetime.timedelta(days=7), datetime.timedelta(hours=25)),
+    ],
+)
+def test_a_schedule_keeps_a_flush_open_for_a_day_at_most(interval: datetime.timedelta, longest: datetime.timedelta) -> None:
+    """A schedule starts over at each midnight, also one with an interval of a week; a day may have 25 hours."""
+    assert longest == ScheduledRotation(interval).longest_open
