@@ -148,6 +148,21 @@ class ConnectRun:
         return self.runner.progress
 
     def drain(self, rows: int, rejects: int = 0) -> Progress:
-        """Waits until a number of rows are taken and a number of records rejected, then stops the sink in order."""
-        self.until(lambda now: now.taken_rows >= rows and now.rejected >= rejects, f"{rows} rows and {rejects} rejects")
+        """Waits until a number of rows are taken and a number of records rejected, then stops the sink in order.
+
+        A rebalance that is still to come would take open rows away from a task that stops. So all tasks are in the group first.
+        """
+        self.until(
+            lambda now: self._are_together() and now.taken_rows >= rows and now.rejected >= rejects,
+            f"{rows} rows and {rejects} rejects",
+        )
         return self.finish()
+
+    def _are_together(self) -> bool:
+        """Whether all tasks are in the same generation of the group."""
+        members = [task.kafka for task in self.runner.status().tasks]
+        return (
+            len(members) == self.runner.task_count
+            and all(member.joined for member in members)
+            and len({member.generation for member in members}) == 1
+        )
