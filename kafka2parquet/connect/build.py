@@ -27,6 +27,7 @@ from kafka2parquet.connect.parts.rejects import (
 )
 from kafka2parquet.connect.parts.schemas import LearnedSchemas, make_name_case
 from kafka2parquet.connect.parts.storage import make_storage, storage_problems
+from kafka2parquet.connect.parts.tasks import decide_task_count
 from kafka2parquet.connect.parts.transforms import make_transforms
 from kafka2parquet.connect.python_classes import make_hook
 from kafka2parquet.connect.worker import WorkerConfig
@@ -75,6 +76,7 @@ class TaskPlan:
         storage: where files go.
         budget: the memory limit of all tasks together.
         learned: the learned schemas of the topics.
+        tasks: how many tasks share what they may fetch ahead.
         dead_letters: where rejects are sent; None sends none.
         secrets: texts that must not be shown.
     """
@@ -84,6 +86,7 @@ class TaskPlan:
     storage: Storage
     budget: MemoryBudget
     learned: LearnedSchemas
+    tasks: int
     dead_letters: DeadLetterPlan | None = None
     secrets: Secrets = attrs.field(factory=Secrets)
 
@@ -137,7 +140,8 @@ class TaskPlan:
             consumer = attrs.evolve(consumer, group_id=group_id)
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
         learned = LearnedSchemas(complete, storage, files_and_rotation.make_naming(complete))
-        return cls(complete, consumer, storage, budget, learned, dead_letters, complete.secrets | worker.secrets)
+        secrets = complete.secrets | worker.secrets
+        return cls(complete, consumer, storage, budget, learned, complete.tasks_max, dead_letters, secrets)
 
     def task(
         self,
@@ -201,7 +205,7 @@ class TaskPlan:
             topics=self.config.items("topics"),
             topics_pattern=pattern.pattern if pattern is not None else None,
             group_instance_id=f"{instance}-{index}" if instance else None,
-            queue_bytes=min(_MOST_QUEUE_BYTES, self.budget.limit_bytes // (_QUEUES_SHARE * self.config.number("tasks.max"))),
+            queue_bytes=min(_MOST_QUEUE_BYTES, self.budget.limit_bytes // (_QUEUES_SHARE * self.tasks)),
             most_batch_bytes=self.config.number("kafka2parquet.record.batch.max.bytes"),
             client_settings={"client_id": f"connector-consumer-{name}-{index}", **self.consumer.client_settings},
         )
@@ -256,7 +260,11 @@ def build_runner(
     progress_interval_s: PositiveSeconds = 10.0,
     group_id: Name | None = None,
 ) -> TaskRunner:
-    """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schemas.
+    """Make a runner of as many tasks as help, which share the memory budget, the storage and the learned schemas.
+
+    `kafka2parquet.tasks` sets their number. Without it, there are the fewest of `tasks.max`, the partitions of the topics and
+    the cores that the process may use. Kafka is asked for the partitions if `tasks.max` and the cores allow more than one
+    task. That blocks until a broker answers, for about five seconds at most; without an answer, the other two decide.
 
     Args:
         config: the connector's configuration.
@@ -270,7 +278,8 @@ def build_runner(
         ConfigurationError: lists all problems of connector and worker.
     """
     plan = TaskPlan.of(config, worker, group_id=group_id)
-    factories = [functools.partial(plan.task, index, hooks, clock) for index in range(config.tasks_max)]
+    plan = attrs.evolve(plan, tasks=decide_task_count(config, plan.consumer))
+    factories = [functools.partial(plan.task, index, hooks, clock) for index in range(plan.tasks)]
     return TaskRunner(
         factories,
         progress_interval_s=progress_interval_s,

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from kafka2parquet.connect.forms.properties import Properties
-from kafka2parquet.connect.properties.names import PARTITIONER_CLASS, STORAGE_URL, TIMESTAMP_EXTRACTOR, TOPICS, TOPICS_REGEX
+from kafka2parquet.connect.properties.names import (
+    PARTITIONER_CLASS,
+    STORAGE_URL,
+    TASKS_MAX,
+    TIMESTAMP_EXTRACTOR,
+    TOPICS,
+    TOPICS_REGEX,
+)
 from kafka2parquet.connect.properties.option import Value, simple_name
 from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties.table import OptionTable
@@ -159,8 +166,8 @@ class ConnectConfig:
 
     @property
     def tasks_max(self) -> int:
-        """The number of tasks."""
-        return self.number("tasks.max")
+        """The most tasks that a process may start."""
+        return self.number(TASKS_MAX)
 
     @property
     def partitioner(self) -> PartitionerKind:

@@ -29,6 +29,7 @@ from kafka2parquet.connect.properties.names import (
     ROTATE_INTERVAL_MS,
     ROTATE_SCHEDULE_INTERVAL_MS,
     TARGET_FILE_BYTES,
+    TASKS,
     TIMESTAMP_FIELD,
     TIMEZONE,
     TOPICS,
@@ -140,8 +141,15 @@ def _reading(plan: TaskPlan) -> Iterator[str]:
         what = f"the topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
     else:
         what = f"all topics whose names match {config.text(TOPICS_REGEX)}, also those that are created later,"
-    yield f"{_count(config.tasks_max, 'task')} will read {what} as members of the consumer group {plan.consumer.group_id}."
+    yield f"{_tasks(config)} will read {what} as members of the consumer group {plan.consumer.group_id}."
+    if config.tasks_max > 1 and not config.number(TASKS):
+        yield f"A process starts at most one task for each partition and for each core that it may use ({TASKS} sets a number)."
     yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
+
+
+def _tasks(config: ConnectConfig) -> str:
+    is_fixed = config.number(TASKS) or config.tasks_max == 1
+    return f"{'' if is_fixed else 'Up to '}{_count(config.number(TASKS) or config.tasks_max, 'task')}"
 
 
 def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ from kafka2parquet.connect.properties.names import (
     S3_SSE_KMS_KEY_ID,
     S3_SSEA_NAME,
     S3_WAN_MODE,
+    TASKS,
+    TASKS_MAX,
     TIMESTAMP_EXTRACTOR,
     TIMEZONE,
     TOPICS,
@@ -68,6 +70,17 @@ def cross_check(config: ConnectConfig, failed: set[str]) -> list[Problem]:
     """
     found = (finding for rule in _RULES for finding in rule(config))
     return [each for each in found if not (each.kind.is_fatal and failed.intersection(each.properties))]
+
+
+def _tasks(config: ConnectConfig) -> Iterator[Problem]:
+    tasks = config.number(TASKS)
+    if tasks > config.tasks_max:
+        yield Problem(
+            (TASKS, TASKS_MAX),
+            f"{TASKS} is {tasks}, but {TASKS_MAX}{'' if config.is_set(TASKS_MAX) else ', which is not set,'} allows"
+            f" {config.tasks_max}",
+            f"Set {TASKS_MAX}={tasks} too: no process starts more tasks than {TASKS_MAX}.",
+        )
 
 
 def _topics(config: ConnectConfig) -> Iterator[Problem]:
@@ -382,6 +395,7 @@ _CREDENTIALS = (
 _RULES: tuple[Rule, ...] = (
     _timestamps,
     _tolerance,
+    _tasks,
     _topics,
     _dead_letters,
     _bucket,

@@ -128,7 +128,7 @@ def measured(kind: Kind, bootstrap: str, store: Any, registry: RegistryServer, f
         if kind.spoil is not None:
             values[number] = kind.spoil(values[number], source)
     _fill(bootstrap, topic, values, kind.producer)
-    config = {**configuration(store, topic, 1, folder), **kind.settings}
+    config = {**configuration(store, topic, {}, folder), **kind.settings}
     if kind.schema is not None:
         config["value.converter.schema.registry.url"] = registry.url
     worker = {"bootstrap.servers": bootstrap}

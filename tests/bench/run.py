@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,15 @@ RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks" / "latest.json"
 AVRO = "one_task_local_avro"
 LOAD_S = 60
 LOAD_ROWS_PER_S = 10_000
+#: The user's load with as many tasks as help, which is how it runs by default, and with other numbers for comparison.
+USER_LOADS = {
+    "user_load": {"tasks.max": "12"},
+    "user_load_12_tasks": {"tasks.max": "12", "kafka2parquet.tasks": "12"},
+    "user_load_1_task": {"tasks.max": "1"},
+}
+#: What the first of them may take.
+USER_LOAD_CORES = 0.1
+USER_LOAD_RSS_MB = 400
 
 
 def main() -> None:
@@ -60,7 +69,7 @@ def main() -> None:
 
     with kafka() as broker, s3() as store, tempfile.TemporaryDirectory() as folder:
         bootstrap = broker.bootstrap
-        topic = fill(bootstrap, options.rows) if options.names != [AVRO] else ""
+        topic = fill(bootstrap, options.rows) if not options.names or set(options.names) - {AVRO, *USER_LOADS} else ""
         rows = options.rows
         hand = {"bootstrap": bootstrap, "topic": topic, "rows": rows}
         if wanted("floor"):
@@ -73,14 +82,13 @@ def main() -> None:
             record("hand_confluent_pyarrow", measure.run("hand_confluent_pyarrow", target=f"{folder}/b", **hand))
         for name, tasks, url in (("one_task_local", 1, folder), ("one_task_s3", 1, ""), ("two_tasks_s3", 2, "")):
             if wanted(name):
-                config = configuration(store, topic, tasks, url)
+                config = configuration(store, topic, {"tasks.max": str(tasks), "kafka2parquet.tasks": str(tasks)}, url)
                 record(name, measure.run("sink", config=config, worker={"bootstrap.servers": bootstrap}, rows=rows))
         if wanted(AVRO):
             record(AVRO, avro(bootstrap, store, rows, folder))
-        for tasks in (12, 1):
-            name = f"user_load_{tasks}_task{'s' if tasks > 1 else ''}"
+        for name, properties in USER_LOADS.items():
             if wanted(name):
-                record(name, user_load(bootstrap, store, tasks))
+                record(name, user_load(bootstrap, store, properties))
     show(results)
     if not options.names:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -94,22 +102,21 @@ def avro(bootstrap: str, store: Any, rows: int, folder: str) -> dict[str, Any]:
         schema_id = registry.add(f"{topic}-value", SCHEMA)
         fill(bootstrap, rows, topic, lambda events: encoded(events, schema_id))
         config = {
-            **configuration(store, topic, 1, folder),
+            **configuration(store, topic, {}, folder),
             "value.converter": "io.confluent.connect.avro.AvroConverter",
             "value.converter.schema.registry.url": registry.url,
         }
         return measure.run("sink", config=config, worker={"bootstrap.servers": bootstrap}, rows=rows)
 
 
-def configuration(store: Any, topic: str, tasks: int, url: str) -> dict[str, str]:
-    """The README's configuration for a topic, on the S3 server or in a local folder."""
+def configuration(store: Any, topic: str, properties: Mapping[str, str], url: str) -> dict[str, str]:
+    """The README's configuration for a topic, on the S3 server or in a local folder, with more properties."""
     bucket = f"bench-{uuid.uuid4().hex[:8]}"
     if not url:
         store.create_bucket(bucket)
     return {
         "name": f"bench-{uuid.uuid4().hex[:8]}",
         "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "tasks.max": str(tasks),
         "topics": topic,
         "s3.bucket.name": bucket,
         "s3.region": "us-east-1",
@@ -132,6 +139,7 @@ def configuration(store: Any, topic: str, tasks: int, url: str) -> dict[str, str
         "storage.class": "io.confluent.connect.s3.storage.S3Storage",
         "schema.compatibility": "NONE",
         **({"kafka2parquet.storage.url": f"{url}/{bucket}"} if url else {}),
+        **properties,
     }
 
 
@@ -157,14 +165,14 @@ def fill(
     return topic
 
 
-def user_load(bootstrap: str, store: Any, tasks: int) -> dict[str, Any]:
+def user_load(bootstrap: str, store: Any, properties: Mapping[str, str]) -> dict[str, Any]:
     """10,000 messages a second over 12 partitions, for a minute."""
     topic = f"load-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, topic, 12)
     with producing(bootstrap, topic):
         figures = measure.run(
             "sink",
-            config=configuration(store, topic, tasks, ""),
+            config=configuration(store, topic, properties, ""),
             worker={"bootstrap.servers": bootstrap},
             seconds=LOAD_S,
         )
@@ -186,7 +194,7 @@ def producing(bootstrap: str, topic: str) -> Iterator[None]:
 
 
 def show(results: list[dict[str, Any]]) -> None:
-    """The table of the README."""
+    """The table of the README, and whether the user's load takes as little as it should."""
     figures = {result["name"]: result for result in results}
     print(f"\n{'':26}{'rows/s':>12}{'CPU-s/M':>10}{'RSS MB':>8}{'× floor':>9}{'(a) ÷':>8}{'÷ (b)':>8}")
     for name, result in figures.items():
@@ -203,6 +211,11 @@ def show(results: list[dict[str, Any]]) -> None:
             f"{ratio('hand_kafka_python', inverse=True):>8}{ratio('hand_confluent_pyarrow'):>8}"
             + (f"   {result['cores']} cores, p99 delay {result.get('p99_delay_s')} s" if "cores" in result else "")
         )
+    if "user_load" in figures:
+        cores, rss_mb = figures["user_load"]["cores"], figures["user_load"]["peak_rss_mb"]
+        is_kept = cores <= USER_LOAD_CORES and rss_mb <= USER_LOAD_RSS_MB
+        target = f"at most {USER_LOAD_CORES} cores and {USER_LOAD_RSS_MB} MB"
+        print(f"user_load: {cores} cores and {rss_mb} MB; the target, {target}, is {'kept' if is_kept else 'NOT kept'}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from tests.support.sink_properties import json_sink
 NAME = "orders"
 BROKEN = "broken"
 PARTITIONS = 2
+TWO_TASKS = {"tasks.max": "2", "kafka2parquet.tasks": "2"}
 JSON = {"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false"}
 
 READS = [
@@ -133,7 +134,7 @@ def both(kafka_server: Any, worker: ConnectWorker) -> Iterator[Both]:
     wait_until(lambda: file.exists() and len(file.read_text().splitlines()) == 10, "ten lines")
     with (
         httpx.Client(base_url=worker.url, trust_env=False) as of_worker,
-        running(kafka_server.bootstrap, {"name": NAME, "topics": topic, "tasks.max": "2"}) as ours,
+        running(kafka_server.bootstrap, {"name": NAME, "topics": topic, **TWO_TASKS}) as ours,
     ):
         for client in (of_worker, ours):
             wait_until(lambda client=client: _committed(client) == [5] * PARTITIONS, "the commits")

@@ -166,7 +166,7 @@ SET_UPS = [
     Broken(
         "records of later", make.records_of_later, "topic-timestamps/from-the-future", "ahead", "timestamp.after.max", WARNING
     ),
-    Broken("idle tasks", make.idle_tasks, "tasks/idle-tasks", "tasks.max is 5", "tasks.max=2", WARNING),
+    Broken("idle tasks", make.idle_tasks, "tasks/idle-tasks", "kafka2parquet.tasks is 5", "kafka2parquet.tasks=2", WARNING),
     Broken(
         "records were deleted",
         make.committed_at(2, deleted_before=5),

@@ -147,6 +147,7 @@ def _avro(event: dict[str, object]) -> bytes:
 def _drain(bootstrap: str, load: Load, registry_url: str) -> dict[str, int]:
     config = {
         "tasks.max": str(load.tasks),
+        "kafka2parquet.tasks": str(load.tasks),
         "kafka2parquet.memory.bytes": str(load.budget_mib * MIB),
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "false",

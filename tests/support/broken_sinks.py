@@ -266,7 +266,7 @@ def records_of_later(servers: Servers) -> SetUp:
 
 
 def idle_tasks(servers: Servers) -> SetUp:
-    return SetUp(servers.sink(servers.topic(), tasks_max="5"))
+    return SetUp(servers.sink(servers.topic(), tasks_max="5", kafka2parquet_tasks="5"))
 
 
 def committed_at(offset: int, *, deleted_before: int = 0) -> Callable[[Servers], SetUp]:

@@ -8,6 +8,7 @@ from kafka2parquet.connect.properties.names import (
     ERRORS_LOG_INCLUDE_MESSAGES,
     ERRORS_TOLERANCE,
     KEY_CONVERTER,
+    TASKS_MAX,
     TOPICS,
     TOPICS_REGEX,
     TRANSFORMS,
@@ -46,11 +47,12 @@ FRAMEWORK_OPTIONS = (
         note="decides which properties apply and where the files go",
     ),
     integer(
-        "tasks.max",
+        TASKS_MAX,
         1,
         "Upper limit of the number of tasks.",
         validator=at_least(1),
-        note="as many tasks run, each in a thread with its own consumer; they share one memory budget",
+        note="a process starts the fewest of this number, the partitions of its topics and the cores that it may use; each task"
+        " is a thread with its own consumer; `kafka2parquet.tasks` sets another number",
     ),
     boolean(
         "tasks.max.enforce",

@@ -9,6 +9,7 @@ from kafka2parquet.connect.properties.names import (
     PARTITION_ESCAPE,
     STORAGE_URL,
     TARGET_FILE_BYTES,
+    TASKS,
 )
 from kafka2parquet.connect.properties.option import Value, at_least, between, field_paths
 from kafka2parquet.connect.properties.typed import boolean, choice, double, integer, long, string, string_list
@@ -39,6 +40,14 @@ OWN_OPTIONS = (
         STORAGE_URL,
         "",
         "Where the files go instead of the bucket, as an fsspec URL such as `file:///data/lake`; no bucket is needed then.",
+    ),
+    integer(
+        TASKS,
+        None,
+        "Number of tasks that a process starts, at most `tasks.max`. Not set: as many as help, which are the fewest of"
+        " `tasks.max`, the partitions of the topics when the process starts, and the cores that it may use.",
+        validator=at_least(1),
+        note="cores are those of the process's affinity and of its container's CPU limit",
     ),
     long(
         "kafka2parquet.memory.bytes",

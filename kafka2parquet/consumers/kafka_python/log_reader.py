@@ -77,6 +77,13 @@ class LogReader:
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, "listing topics") from error
 
+    def partition_count(self, topic: str) -> int:
+        """Return the number of partitions of a topic; 0 if the topic doesn't exist."""
+        try:
+            return len(self._client.partitions_for_topic(topic) or ())
+        except (kafka_errors.KafkaError, OSError) as error:
+            raise _ours(error, f"counting the partitions of topic {topic}") from error
+
     def committed(self, topics: Collection[str]) -> dict[TopicPartition, int]:
         """Return the group's committed offsets in these topics, for the partitions that have one."""
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kafka2parquet.connect.describe import duration
+from kafka2parquet.connect.parts.cores import usable_cores
+from kafka2parquet.connect.parts.tasks import task_count
 from kafka2parquet.doctor.broker.cluster import (
     LEADER_NOT_AVAILABLE,
     NO_ERROR,
@@ -72,15 +74,16 @@ TOPICS = Check(
 TASKS = Check(
     "tasks",
     "Tasks",
-    "Compares `tasks.max` with the number of partitions.",
+    "Says how many tasks start here, and compares the number that `kafka2parquet.tasks` sets with that of the partitions.",
     (
         Cause(
             "idle-tasks",
             {"tasks": "10", "partitions": "4"},
-            "tasks.max is {tasks}, and all topics together have {partitions} partitions: some tasks will have nothing to do.",
-            "Lower the number of tasks. Idle tasks cost a thread and a connection each.",
+            "kafka2parquet.tasks is {tasks}, and all topics together have {partitions} partitions: some tasks will have"
+            " nothing to do.",
+            "Remove the setting, or lower the number. Idle tasks cost a thread and a connection each.",
             Level.WARNING,
-            paste="tasks.max={partitions}",
+            paste="kafka2parquet.tasks={partitions}",
         ),
     ),
 )
@@ -256,12 +259,13 @@ def _topic_finding(facts: Facts, topic: TopicInfo) -> Finding:
 
 
 def compare_tasks(facts: Facts) -> Iterator[Finding]:
-    """Compare the number of tasks with that of partitions."""
-    partitions, tasks = sum(len(topic.leaders) for topic in facts.topics), facts.config.tasks_max
-    if tasks > partitions:
+    """Count the tasks that would start here, and compare their number with that of the partitions."""
+    partitions = sum(len(topic.leaders) for topic in facts.topics)
+    tasks = task_count(facts.config, partitions, usable_cores())
+    if tasks > max(1, partitions):
         yield TASKS.found("idle-tasks", tasks=tasks, partitions=partitions)
     else:
-        yield TASKS.ok(text=f"{tasks} for {counted(partitions, 'partition')}")
+        yield TASKS.ok(text=f"{tasks} of at most {facts.config.tasks_max}, for {counted(partitions, 'partition')}")
 
 
 def compare_settings(facts: Facts) -> Iterator[Finding]:

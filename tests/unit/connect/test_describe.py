@@ -22,8 +22,9 @@ clock of its worker. A record of 2026-01-31 13:37 UTC that is written at 2026-02
 year=2026/month=01/day=31/hour=13 here, and in year=2026/month=02/day=01/hour=09 there. Set timestamp.extractor=Record to keep \
 this, or timestamp.extractor=Wallclock for what Confluent's sink does.
 
-12 tasks will read the topic your-source-topic-name as members of the consumer group \
+Up to 12 tasks will read the topic your-source-topic-name as members of the consumer group \
 connect-s3-sink-my-topic-parquet-hourly.
+A process starts at most one task for each partition and for each core that it may use (kafka2parquet.tasks sets a number).
 A partition for which the group has no committed offset is read from its earliest record on.
 
 Each value has to be a JSON object and becomes a row.
