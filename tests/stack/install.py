@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +22,17 @@ _REGISTRY_VERSION = "3.3.3"
 _GO_MODULES = {
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
     "fake-gcs-server": "github.com/fsouza/fake-gcs-server@v1.56.1",
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
+    "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.8.0",
 }
+_SCHEMA_MAKER = ("github.com/yannh/kubeconform@v0.8.0", "scripts/openapi2jsonschema.py")
+_PROMETHEUS_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+_PROMETHEUS_OPERATOR_KINDS = "example/prometheus-operator-crd/monitoring.coreos.com"
+_CUSTOM_RESOURCES = (
+    ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    (_PROMETHEUS_OPERATOR, f"{_PROMETHEUS_OPERATOR_KINDS}_podmonitors.yaml"),
+    (_PROMETHEUS_OPERATOR, f"{_PROMETHEUS_OPERATOR_KINDS}_prometheusrules.yaml"),
+)
 
 
 class NotInstalledError(Exception):
@@ -122,6 +134,28 @@ def go_binary(name: str) -> Path:
     return _installed(target, install) / name
 
 
+def custom_resource_schemas() -> Path:
+    """The folder with the JSON Schemas of KEDA's and the Prometheus operator's kinds; makes them at the first call.
+
+    Raises:
+        NotInstalledError: Go is not installed.
+    """
+    version = hashlib.sha256(repr((_SCHEMA_MAKER, _CUSTOM_RESOURCES)).encode()).hexdigest()[:8]
+
+    def install(folder: Path) -> None:
+        definitions = [_go_source(module) / path for module, path in _CUSTOM_RESOURCES]
+        module, script = _SCHEMA_MAKER
+        _run(sys.executable, _go_source(module) / script, *definitions, cwd=folder)
+
+    return _installed(_cache() / f"kubernetes-schemas-{version}", install)
+
+
+def _go_source(module: str) -> Path:
+    """The folder with the source of a Go module, in Go's own cache."""
+    answer = _run(_tool("go", "Go"), "mod", "download", "-json", module)
+    return Path(json.loads(answer)["Dir"])
+
+
 def prometheus_folder() -> Path:
     """The folder with `prometheus` and `promtool`: the one on the PATH, else Debian's package, unpacked at the first call.
 
@@ -175,16 +209,18 @@ def _tool(name: str, title: str) -> str:
     return found
 
 
-def _run(*command: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+def _run(*command: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a command, and return what it prints."""
     finished = subprocess.run(
         [str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, cwd=cwd, check=False
     )
     if finished.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{finished.stdout}{finished.stderr}")
+    return finished.stdout
 
 
 if __name__ == "__main__":
-    go = (lambda: go_binary("versitygw"), lambda: go_binary("fake-gcs-server"))
-    servers = (kafka_jars, registry_folder, *go, prometheus_folder)
+    go = (functools.partial(go_binary, name) for name in _GO_MODULES)
+    servers = (kafka_jars, registry_folder, *go, prometheus_folder, custom_resource_schemas)
     for part in (java, *servers):
         sys.stdout.write(f"{part()}\n")
