@@ -112,6 +112,11 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
+    def wait(self, limit_s: float) -> int:
+        """Wait until it has ended by itself or for a signal, and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(limit_s)
+
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
