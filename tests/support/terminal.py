@@ -47,17 +47,17 @@ class Screen:
 
 
 class TerminalProcess:
-    """A process on a terminal of 80 columns and 24 lines.
+    """A process on a terminal of 80 columns and 24 lines, unless variables say otherwise.
 
     Attributes:
         process: the process.
     """
 
-    def __init__(self, command: Sequence[str], **environment: str) -> None:
-        """Start the process in the repository's root."""
+    def __init__(self, command: Sequence[str], folder: Path = ROOT, **environment: str) -> None:
+        """Start the process in the folder."""
         self._ours, theirs = pty.openpty()
         variables = {**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm", "PYTHONPATH": str(ROOT), **environment}
-        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=ROOT)
+        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=folder)
         os.close(theirs)
         self._written = b""
         self._reader = threading.Thread(target=self._read, daemon=True)
