@@ -146,6 +146,7 @@ def run_page(page: str, folder: Path) -> list[Output]:
 
 def normalized(output: str) -> str:
     """Returns what two runs have in common: numbers and the widths of columns differ."""
+    output = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:,+]+", "#", output)
     output = re.sub(r"\b\d[\d,.:]*( [kM]\b)?", "#", output)
     output = re.sub(r"\b[KMG]?i?B\b|#(ms|[smhd])\b", lambda unit: "#" if unit[0][0] == "#" else "B", output)
     output = re.sub(r"(# )+#", "#", output)

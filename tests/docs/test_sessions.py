@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import DOCS, blocks_of
 from tests.docs.session import PAGES, Output, normalized, run_page
 
 _SCHEDULE_S = 600
@@ -16,7 +17,7 @@ _SCHEDULE_S = 600
 def test_commands_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
     """Each output of the page is what its command prints, but for numbers and the widths of columns."""
     outputs = _run(page, tmp_path)
-    assert len(outputs) > 2
+    assert [block for block in blocks_of(DOCS / page) if block.language == "text"] == [output.block for output in outputs]
     for output in outputs:
         assert normalized(output.block.text) == normalized(output.seen), output.block.id
 

@@ -1,1 +1,1 @@
-"""How much memory a sink takes; see docs/operations.md."""
+"""How much memory a sink takes; see docs/concepts/memory.md."""

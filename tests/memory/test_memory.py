@@ -1,4 +1,4 @@
-"""The promise of docs/operations.md: how much memory is resident at most, for records of every size.
+"""The promise of docs/concepts/memory.md: how much memory is resident at most, for records of every size.
 
 Each drain is a separate process that reads from an embedded broker in this one.
 """
@@ -25,7 +25,7 @@ MIB = 1 << 20
 TOPIC = "topic"
 PARTITIONS = 8
 
-#: The numbers of docs/operations.md, in MiB.
+#: The numbers of docs/concepts/memory.md, in MiB.
 BASE_MIB, TASK_MIB = 270, 220
 #: What the largest record takes, times its own size, where that is more than a mebibyte.
 LARGE_FACTOR, LARGE_MIB = 15, 1
