@@ -10,7 +10,7 @@ from kafka2parquet.connect.parts.cores import usable_cores
 from kafka2parquet.connect.properties.names import TASKS
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.util.figures import counted
+from kafka2parquet.util.display import counted
 
 _LOG = logging.getLogger(__name__)
 
