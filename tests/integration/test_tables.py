@@ -25,7 +25,7 @@ from kafka2parquet.connect.worker import WorkerConfig
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import LIMIT_S, unique, wait_until
 from tests.support.local_sink import local_sink
-from tests.support.tables import active_delta_files, offsets_in, publish
+from tests.support.tables import active_delta_files, offsets_in, publish, sql_catalog
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.support.tables", "kafka2parquet.cli.commands.publish", "pyiceberg.io.pyarrow"])
@@ -62,7 +62,7 @@ class Beside:
         self.catalog()
 
     def catalog(self) -> SqlCatalog:
-        return SqlCatalog("test", uri=f"sqlite:///{self.folder}/catalog.db", warehouse=f"file://{self.folder}/warehouse")
+        return sql_catalog(self.folder, warehouse=f"file://{self.folder}/warehouse")
 
     @property
     def delta(self) -> Path:

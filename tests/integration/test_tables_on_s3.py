@@ -7,7 +7,6 @@ from typing import Any
 
 import deltalake
 import pytest
-from pyiceberg.catalog.sql import SqlCatalog
 
 from kafka2parquet import build_task, load_connect_config
 from kafka2parquet.bounded import drain
@@ -20,7 +19,7 @@ from kafka2parquet.testing import MemoryConsumer, MemoryKafka
 from tests.support.kafka_clients import unique
 from tests.support.sink_properties import json_sink
 from tests.support.sink_world import TOPIC
-from tests.support.tables import MemoryTopicLog
+from tests.support.tables import MemoryTopicLog, sql_catalog
 
 
 @pytest.mark.parametrize("kind", ["delta", "iceberg"])
@@ -76,7 +75,7 @@ def test_files_on_s3(s3_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
             "s3.secret-access-key": s3_server.secret,
             "s3.region": "us-east-1",
         }
-        catalog = SqlCatalog("test", uri=f"sqlite:///{tmp_path}/catalog.db", **settings)
+        catalog = sql_catalog(tmp_path, **settings)
         table = catalog.load_table(f"raw.{TOPIC}").scan().to_arrow()
     assert sorted([*range(10), *range(10)]) == sorted(table["n"].to_pylist())
     assert {"a/b", "c d"} == set(table["c"].to_pylist())

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,13 @@ class DeltaUnderTest:
         return offsets_in(self.files())
 
 
+def sql_catalog(folder: Path, **settings: str) -> SqlCatalog:
+    """Returns a new connection to the catalogue of a folder. The connection is closed once nobody refers to the catalogue."""
+    catalog = SqlCatalog("test", uri=f"sqlite:///{folder}/catalog.db", **settings)
+    weakref.finalize(catalog, catalog.engine.dispose)
+    return catalog
+
+
 class IcebergUnderTest:
     """An Iceberg table of a catalogue in SQLite."""
 
@@ -170,7 +178,7 @@ class IcebergUnderTest:
         self.catalog()  # makes the tables of the catalogue, which two connections at once can't
 
     def catalog(self) -> Any:
-        return SqlCatalog("test", uri=f"sqlite:///{self.folder}/catalog.db", warehouse=f"file://{self.folder}/warehouse")
+        return sql_catalog(self.folder, warehouse=f"file://{self.folder}/warehouse")
 
     def target(self, **settings: Any) -> TableTarget:
         return IcebergTarget(self.catalog, f"raw.{TOPIC}", **settings)

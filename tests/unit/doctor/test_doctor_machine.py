@@ -111,5 +111,5 @@ def test_a_version_that_is_newer_than_tested(monkeypatch: pytest.MonkeyPatch) ->
     """A newer version is a warning with the tested one."""
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9999.1" if name == "s3fs" else real(name))
-    (finding,) = (finding for finding in compare_versions(facts()) if finding.cause == "newer-than-tested")
-    assert f"pip install 's3fs=={TESTED['s3fs']}'" == finding.paste
+    newer = [finding.paste for finding in compare_versions(facts()) if finding.cause == "newer-than-tested"]
+    assert f"pip install 's3fs=={TESTED['s3fs']}'" in newer  # others may be newer as well
