@@ -61,7 +61,6 @@ class Deployment:
         self.pods: dict[int, Server] = {}
         self.urls: dict[int, str] = {}
         self.produced = [0] * PARTITIONS
-        self._seen = 0
 
     def _properties(self) -> Mapping[str, str]:
         """Returns the example's configuration with the servers of the test, small files and short timeouts."""
@@ -181,6 +180,11 @@ class Deployment:
         finished = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=ROOT)
         return finished.returncode, finished.stdout + finished.stderr
 
+    def dropped_rows(self) -> int:
+        """Returns how many rows the pods have given up because a partition moved. The next owner reads them again."""
+        text = "".join(log.read_text(encoding="utf-8") for log in self._folder.glob("pod-*.log"))
+        return sum(map(int, re.findall(r'"dropped_rows": (\d+)', text)))
+
     def flushes(self) -> list[dict[str, Any]]:
         """Returns the published flushes, as their footers describe them."""
         config = load_connect_config(str(self.sink_file))
@@ -241,6 +245,7 @@ class Report:
 
     _deployment: Deployment
     short: dict[str, collections.Counter[str]] = attrs.field(factory=dict)
+    _dropped_rows: int = 0
     _known: set[str] = attrs.field(factory=set)
 
     def after(self, event: str) -> None:
@@ -249,7 +254,9 @@ class Report:
         new = [flush for flush in self._deployment.flushes() if flush["key"] not in self._known]
         self._known.update(flush["key"] for flush in new)
         short = self.short[event] = collections.Counter(flush["reason"] for flush in new if flush["reason"] != "rows")
-        print(f"{event}: {len(new)} flushes, {short.total()} of them short {dict(short)}", flush=True)
+        dropped_rows = self._deployment.dropped_rows() - self._dropped_rows
+        self._dropped_rows += dropped_rows
+        print(f"{event}: {len(new)} flushes, {short.total()} of them short {dict(short)}; {dropped_rows} rows to be read again")
 
 
 @pytest.mark.timeout(400)
