@@ -106,7 +106,7 @@ def test_the_image_drains_a_topic_and_writes_only_to_its_volume(image: Image, br
     assert before == contents(image.root, image.volumes)
 
 
-def test_the_process_has_no_rights() -> None:
+def test_the_process_is_not_root() -> None:
     """The last stage runs as a numbered user that isn't root, and its entry point is the command."""
     last = DOCKERFILE.read_text(encoding="utf-8").rpartition("FROM ")[2].splitlines()
     assert ['ENTRYPOINT ["kafka2parquet"]'] == [line for line in last if line.startswith("ENTRYPOINT")]
