@@ -4,6 +4,7 @@ import kafka2parquet
 
 project = "kafka2parquet"
 author = "the kafka2parquet authors"
+copyright = author  # noqa: A001  # Sphinx's name
 release = kafka2parquet.__version__
 extensions = [
     "myst_parser",

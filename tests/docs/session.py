@@ -1,7 +1,7 @@
 """Runs the commands of a page as its reader would, and collects what they print.
 
-A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` block behind a command is what the
-command prints. Remarks before a command say how the reader runs it:
+A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` or
+`sql` block behind a command is what the command prints. Remarks before a command say how the reader runs it:
 
 - `<!-- run: in the background until "REGEX" -->`: on a terminal, until it shows the text; it goes on.
 - `<!-- run: Ctrl-C -->`: before a `text` block. The last command in the background gets SIGINT; the block is its last screen.
@@ -43,12 +43,15 @@ PAGES = (
     "how-to/gcs.md",
     "how-to/schema-reviews.md",
     "how-to/test-your-pipeline.md",
+    "how-to/worker.md",
     "how-to/query.md",
     "how-to/delete-a-person.md",
 )
 _HOME = "/home/me/sinks"
 _PORT = "9092"
 _NUMBER = "[0-9]+"
+#: A warning that depends on when Kafka gives a killed process up.
+_SOMETIMES = "The consumer group has not been stable"
 _UNTIL = re.compile(r'in the background until "(.*)"')
 
 
@@ -101,7 +104,7 @@ class Session:
             assert json.loads(block.text).items() <= properties.items()
         elif block.language == "sh" and not how.startswith("not;"):
             self._printed = self._command(self._here(block.text), how)
-        elif block.language == "text" and self._printed is not None:
+        elif block.language in ("text", "sql") and self._printed is not None:
             seen = self._printed.replace(str(self.folder), _HOME).replace(self._port, _PORT)
             self.outputs.append(Output(block, seen))
             self._printed = None
@@ -151,7 +154,7 @@ def normalized(output: str) -> str:
     output = re.sub(r"\b[KMG]?i?B\b|#(ms|[smhd])\b", lambda unit: "#" if unit[0][0] == "#" else "B", output)
     output = re.sub(r"(# )+#", "#", output)
     lines = [re.sub(r"[ ─│┌┐└┘├┤┬┴┼]+", " ", line).strip() for line in output.splitlines()]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(line for line in lines if line and _SOMETIMES not in line)
 
 
 def _screen(process: TerminalProcess) -> str:

@@ -1,7 +1,7 @@
 """What a page takes for granted: files and servers that its commands find. `<!-- setup: COMMAND -->` runs one of these.
 
-`configuration` writes a `sink.json`. `orders` also starts a broker, drains its topic into `parquet`, and goes on until it is
-ended. `add-column` edits the schema in `orders.schema.json`.
+`configuration` writes a `sink.json`. `orders` also starts a broker, writes `worker.properties`, drains the topic into `parquet`,
+and goes on until it is ended. `add-column` edits the schema in `orders.schema.json`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def serve_orders(port: int) -> None:
             numbers = range(partition, _ORDERS, _PARTITIONS)
             times_ms = [_BEGIN_MS + number * _SPAN_MS // _ORDERS for number in numbers]
             broker.append_values("orders", partition, [_order(number) for number in numbers], times_ms)
-        config, worker = load_connect_config(sink), load_worker_config(bootstrap_servers=broker.bootstrap)
+        Path("worker.properties").write_text(f"bootstrap.servers={broker.bootstrap}\n", encoding="utf-8")
+        config, worker = load_connect_config(sink), load_worker_config("worker.properties")
         result = drain(build_runner(config, worker), until=look_up_ranges(config, worker))
         print("ready", result.committed_rows, flush=True)
         threading.Event().wait()
