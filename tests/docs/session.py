@@ -38,6 +38,8 @@ from tests.support.terminal import TerminalProcess
 
 #: Pages that are sessions.
 PAGES = (
+    "backfill.md",
+    "complete-hours.md",
     "first-sink.md",
     "how-to/s3.md",
     "how-to/gcs.md",
@@ -46,10 +48,10 @@ PAGES = (
     "how-to/worker.md",
     "how-to/query.md",
     "how-to/delete-a-person.md",
+    "tables.md",
 )
 _HOME = "/home/me/sinks"
 _PORT = "9092"
-_NUMBER = "[0-9]+"
 #: A warning that depends on when Kafka gives a killed process up.
 _SOMETIMES = "The consumer group has not been stable"
 _UNTIL = re.compile(r'in the background until "(.*)"')
@@ -90,7 +92,7 @@ class Session:
     def _take(self, block: Block) -> None:
         how = block.remark("run") or ""
         if setup := block.remark("setup"):
-            until = f'in the background until "ready {_NUMBER}"' if setup.endswith("setups orders") else ""
+            until = 'in the background until "ready"' if re.search("setups (new-)?orders$", setup) else ""
             self._command(f"{setup} {self._port}" if until else setup, until)
         if how == "Ctrl-C":
             process = self._background[-1]

@@ -1,7 +1,9 @@
 """What a page takes for granted: files and servers that its commands find. `<!-- setup: COMMAND -->` runs one of these.
 
-`configuration` writes a `sink.json`. `orders` also starts a broker, writes `worker.properties`, drains the topic into `parquet`,
-and goes on until it is ended. `add-column` edits the schema in `orders.schema.json`.
+- `configuration` writes a `sink.json`.
+- `new-orders` also starts a broker, writes `worker.properties`, and goes on until it is ended.
+- `orders` also drains the topic into `parquet`.
+- `add-column` edits the schema in `orders.schema.json`.
 """
 
 from __future__ import annotations
@@ -61,8 +63,8 @@ def _order(number: int) -> bytes:
     return json.dumps(order).encode()
 
 
-def serve_orders(port: int) -> None:
-    """Starts a broker, drains its orders, and serves until the process ends."""
+def serve_orders(port: int, *, drained: bool) -> None:
+    """Starts a broker with orders, drains them if that is asked for, and serves until the process ends."""
     sink = write_configuration()
     with EmbeddedBroker(port=port) as broker:
         broker.create_topic("orders", partitions=_PARTITIONS)
@@ -71,9 +73,10 @@ def serve_orders(port: int) -> None:
             times_ms = [_BEGIN_MS + number * _SPAN_MS // _ORDERS for number in numbers]
             broker.append_values("orders", partition, [_order(number) for number in numbers], times_ms)
         Path("worker.properties").write_text(f"bootstrap.servers={broker.bootstrap}\n", encoding="utf-8")
-        config, worker = load_connect_config(sink), load_worker_config("worker.properties")
-        result = drain(build_runner(config, worker), until=look_up_ranges(config, worker))
-        print("ready", result.committed_rows, flush=True)
+        if drained:
+            config, worker = load_connect_config(sink), load_worker_config("worker.properties")
+            drain(build_runner(config, worker), until=look_up_ranges(config, worker))
+        print("ready", flush=True)
         threading.Event().wait()
 
 
@@ -86,7 +89,7 @@ def add_column() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "orders":
-        serve_orders(int(sys.argv[2]))
+    if sys.argv[1] in ("orders", "new-orders"):
+        serve_orders(int(sys.argv[2]), drained=sys.argv[1] == "orders")
     else:
         {"configuration": write_configuration, "add-column": add_column}[sys.argv[1]]()
