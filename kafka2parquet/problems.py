@@ -50,10 +50,19 @@ class Problem:
     kind: ProblemKind = ProblemKind.INVALID
 
     def __str__(self) -> str:
-        named = not self.properties or self.properties[0] in self.message
-        message = self.message if named else f"{', '.join(self.properties)}: {self.message}"
+        message = self._named_message
         end = "" if message.endswith(("?", "!")) else "."
         return f"{message.rstrip('.')}{end}{' ' + self.advice if self.advice else ''}"
+
+    @property
+    def _named_message(self) -> str:
+        """The message, after the names of the properties unless it has the first one."""
+        named = not self.properties or self.properties[0] in self.message
+        return self.message if named else f"{', '.join(self.properties)}: {self.message}"
+
+    def within(self, place: str) -> Problem:
+        """The same problem with `place`, which says where or when the problem occurs, and a colon before the message."""
+        return attrs.evolve(self, message=f"{place}: {self._named_message}")
 
     def under(self, prefix: str) -> Problem:
         """The same problem with `prefix` before the names of its properties, in the message too."""

@@ -12,6 +12,7 @@ from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+from kafka2parquet.problems import note
 from kafka2parquet.util.display import printable
 
 
@@ -36,8 +37,9 @@ def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = Fals
         missing_allowed=missing_allowed,
     )
     if variables:
-        note = f"The worker's settings come from the environment: {', '.join(sorted(variables))}."
-        worker = attrs.evolve(worker, notes=(note, *worker.notes))
+        names = tuple(sorted(variables))
+        origin = note(names, f"The worker's settings come from the environment: {', '.join(names)}")
+        worker = attrs.evolve(worker, notes=(origin, *worker.notes))
     return load_for_worker(path, worker, name=options.name, missing_allowed=missing_allowed), worker
 
 

@@ -125,8 +125,7 @@ class TaskPlan:
             problems.append(NO_BROKERS)
         dead_letters = collect(lambda: DeadLetterPlan.of(complete, worker))
         if brokers_needed and dead_letters is not None and not dead_letters.producer.bootstrap_servers and not problems:
-            message = f"For the producer of dead letters: {NO_BROKERS.message}"
-            problems.append(attrs.evolve(NO_BROKERS, message=message))
+            problems.append(NO_BROKERS.within("For the producer of dead letters"))
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         if complete.text("value.converter"):

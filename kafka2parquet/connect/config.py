@@ -96,14 +96,14 @@ class ConnectConfig:
     variables: Secrets = attrs.field(factory=Secrets)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """Probable mistakes, as sentences."""
-        return tuple(str(finding) for finding in self.findings if finding.kind is ProblemKind.WARNING)
+    def warnings(self) -> tuple[Problem, ...]:
+        """Probable mistakes."""
+        return tuple(finding for finding in self.findings if finding.kind is ProblemKind.WARNING)
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Settings that have no effect, or work differently in Connect, as sentences."""
-        return tuple(str(finding) for finding in self.findings if finding.kind is ProblemKind.NOTE)
+    def notes(self) -> tuple[Problem, ...]:
+        """Settings that have no effect, or work differently in Connect."""
+        return tuple(finding for finding in self.findings if finding.kind is ProblemKind.NOTE)
 
     def is_set(self, name: str) -> bool:
         """Return whether the configuration sets the property, rather than leaving the default."""

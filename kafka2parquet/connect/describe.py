@@ -41,7 +41,7 @@ from kafka2parquet.connect.properties.names import (
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
-from kafka2parquet.problems import Problem, ProblemKind, note, warning
+from kafka2parquet.problems import Problem, ProblemKind, note
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
 
@@ -82,9 +82,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
     plan = TaskPlan.of(config, worker, brokers_needed=False)
     config = plan.config
     warnings = _warnings(config)
-    own_notes = [finding for finding in config.findings if finding.kind is ProblemKind.NOTE]
-    others = (*worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
-    notes = (*own_notes, *(note((), text) for text in others))
+    notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
     url = plan.storage.url
     paragraphs = [
         f"{config.name}: from Kafka to {url}",
@@ -109,10 +107,9 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
 
 def _warnings(config: ConnectConfig) -> tuple[Problem, ...]:
     """Return all warnings; warnings about unknown properties come last."""
-    warnings = [finding for finding in config.findings if finding.kind is ProblemKind.WARNING]
-    unknown = [finding for finding in warnings if any(_is_unknown(config, name) for name in finding.properties)]
-    known = (finding for finding in warnings if finding not in unknown)
-    return (*known, *(warning((), text) for text in lint(config)), *unknown)
+    unknown = [finding for finding in config.warnings if any(_is_unknown(config, name) for name in finding.properties)]
+    known = (finding for finding in config.warnings if finding not in unknown)
+    return (*known, *lint(config), *unknown)
 
 
 def _is_unknown(config: ConnectConfig, name: str) -> bool:
@@ -152,22 +149,27 @@ def _tasks(config: ConnectConfig) -> str:
     return f"{'' if is_fixed else 'Up to '}{_count(config.number(TASKS) or config.tasks_max, 'task')}"
 
 
-def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:
+def _folder_change_notes(config: ConnectConfig) -> tuple[Problem, ...]:
     rotates = config.partitioner.time_based and config.number(ROTATE_INTERVAL_MS) > 0
     if not rotates or not config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):
         return ()
     return (
-        "Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes "
-        "small ones. rotate.file.on.partition.change=false keeps several folders open instead.",
+        note(
+            ROTATE_FILE_ON_PARTITION_CHANGE,
+            "Where records are not in the order of their times, each change between folders closes files, as in Connect, and "
+            "makes small ones. rotate.file.on.partition.change=false keeps several folders open instead",
+        ),
     )
 
 
-def _client_notes(plan: TaskPlan) -> tuple[str, ...]:
+def _client_notes(plan: TaskPlan) -> tuple[Problem, ...]:
     return (*plan.consumer.notes, *(plan.dead_letters.notes if plan.dead_letters is not None else ()))
 
 
-def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
-    return () if plan.consumer.bootstrap_servers else (f"To run it, brokers are needed: {NO_BROKERS}",)
+def _broker_notes(plan: TaskPlan) -> tuple[Problem, ...]:
+    if plan.consumer.bootstrap_servers:
+        return ()
+    return (attrs.evolve(NO_BROKERS.within("To run it, brokers are needed"), kind=ProblemKind.NOTE),)
 
 
 def _rows(config: ConnectConfig) -> Iterator[str]:

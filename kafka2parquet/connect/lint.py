@@ -20,6 +20,7 @@ from kafka2parquet.connect.properties.names import (
     TIMESTAMP_FIELD,
 )
 from kafka2parquet.partitioners.path_format import Token, tokens
+from kafka2parquet.problems import Problem, warning
 
 _SECOND_MS = 1000
 _HOUR_MS = 3_600_000
@@ -57,26 +58,28 @@ _OF_SOME_PARTITIONERS = (
 _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.duration.ms")
 
 
-def lint(config: ConnectConfig) -> tuple[str, ...]:
-    """Return a sentence for each probable mistake in a valid configuration."""
+def lint(config: ConnectConfig) -> tuple[Problem, ...]:
+    """Return a warning for each probable mistake in a valid configuration."""
     found = [*_without_effect(config), *_durations(config), *_files(config), *_names(config)]
     if config.partitioner.has_pattern:
         found += lint_path_format(config.text(PATH_FORMAT), config.number(PARTITION_DURATION_MS))
     return tuple(found)
 
 
-def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
-    """Return a sentence for each probable mistake in a Joda pattern for partitions of `duration_ms` milliseconds."""
+def lint_path_format(pattern: str, duration_ms: int) -> tuple[Problem, ...]:
+    """Return a warning for each probable mistake in a Joda pattern for partitions of `duration_ms` milliseconds."""
     parts = tokens(pattern)
     letters = {token.letter for token in parts if token.letter is not None}
     mistaken = _mistaken_quotes(parts) or [*_mistaken_letters(letters), *_mistaken_order(parts)]
     found = mistaken or _missing_units(letters)
     units = sorted({_UNITS[letter] for letter in letters if letter in _UNITS})
+    properties: tuple[str, ...] = (PATH_FORMAT,)
     if not units:
         found = found or ["the pattern prints no time, so all rows share a folder."]
     elif not found:
-        found += _granularity(units, duration_ms)
-    return tuple(f"path.format={pattern}: {sentence}" for sentence in found)
+        found = _granularity(units, duration_ms)
+        properties = (PATH_FORMAT, PARTITION_DURATION_MS)
+    return tuple(warning(properties, f"path.format={pattern}: {sentence}") for sentence in found)
 
 
 def _mistaken_quotes(parts: Sequence[Token]) -> list[str]:
@@ -184,7 +187,7 @@ def _granularity(units: Sequence[tuple[int, str]], duration_ms: int) -> list[str
     return []
 
 
-def _without_effect(config: ConnectConfig) -> Iterator[str]:
+def _without_effect(config: ConnectConfig) -> Iterator[Problem]:
     """Warn about properties that are set although the partitioner or the extractor ignores them."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
@@ -193,54 +196,63 @@ def _without_effect(config: ConnectConfig) -> Iterator[str]:
     if kind is PartitionerKind.FIELD_AND_TIME:
         used += ("partition.field.name", "partition.field.format.path", "partition.field")
         if config.items(PARTITION_FIELD_NAME) and config.is_set(PARTITION_FIELD):
-            yield "partition.field has no effect: partition.field.name is set."
+            yield warning(PARTITION_FIELD, "partition.field has no effect: partition.field.name is set")
     if kind.time_based:
         used += ("timestamp.extractor", "timestamp.field")
     for name in _OF_SOME_PARTITIONERS:
         if name not in used and config.is_set(name):
-            yield f"{name} has no effect with {kind.value}."
+            yield warning(name, f"{name} has no effect with {kind.value}")
     if kind.time_based and config.is_set(TIMESTAMP_FIELD) and config.extractor != "RecordField":
-        yield "timestamp.field has no effect: timestamp.extractor is not RecordField."
+        yield warning(TIMESTAMP_FIELD, "timestamp.field has no effect: timestamp.extractor is not RecordField")
 
 
-def _durations(config: ConnectConfig) -> Iterator[str]:
+def _durations(config: ConnectConfig) -> Iterator[Problem]:
     for name in _DURATIONS:
         milliseconds = config.number(name)
         if 0 < milliseconds < 10 * _SECOND_MS and config.is_set(name):
-            yield f"{name}={milliseconds} is {milliseconds / _SECOND_MS:g} seconds; an hour is {_HOUR_MS}."
+            yield warning(name, f"{name}={milliseconds} is {milliseconds / _SECOND_MS:g} seconds; an hour is {_HOUR_MS}")
     schedule_ms = config.number(ROTATE_SCHEDULE_INTERVAL_MS)
     if schedule_ms > _DAY_MS:
-        yield f"rotate.schedule.interval.ms={schedule_ms} is longer than a day, but files close at midnight anyway."
+        yield warning(
+            ROTATE_SCHEDULE_INTERVAL_MS,
+            f"rotate.schedule.interval.ms={schedule_ms} is longer than a day, but files close at midnight anyway",
+        )
     elif schedule_ms > 0 and _DAY_MS % schedule_ms:
-        yield (
+        yield warning(
+            ROTATE_SCHEDULE_INTERVAL_MS,
             f"rotate.schedule.interval.ms={schedule_ms} doesn't divide a day: intervals are counted from midnight, so the "
-            "last interval of each day is shorter."
+            "last interval of each day is shorter",
         )
 
 
-def _names(config: ConnectConfig) -> Iterator[str]:
+def _names(config: ConnectConfig) -> Iterator[Problem]:
     """Warn about column names that some query engines can't tell apart."""
     if config.text(COLUMN_NAME_CASE) == "keep":
-        yield (
+        yield warning(
+            COLUMN_NAME_CASE,
             "kafka2parquet.column.name.case=keep writes columns whose names differ only in upper and lower case: Spark refuses"
             " such files (COLUMN_ALREADY_EXISTS, unless spark.sql.caseSensitive=true), Athena, Hive and Trino can't tell the"
-            " columns apart, and DuckDB renames one of the two."
+            " columns apart, and DuckDB renames one of the two",
         )
 
 
-def _files(config: ConnectConfig) -> Iterator[str]:
+def _files(config: ConnectConfig) -> Iterator[Problem]:
     """Warn about files that are never closed, or closed too often."""
     kind, rows = config.partitioner, config.number(FLUSH_SIZE)
     looks_at_time = kind.time_based or kind is PartitionerKind.CUSTOM
     by_record_time = config.number(ROTATE_INTERVAL_MS) > 0 and looks_at_time
     by_clock = config.number(ROTATE_SCHEDULE_INTERVAL_MS) > 0
     if not by_record_time and not by_clock and rows > 1:
-        yield (
+        yield warning(
+            (FLUSH_SIZE, ROTATE_SCHEDULE_INTERVAL_MS),
             f"Nothing closes a file after some time: the last rows of a quiet partition are only written once it has "
-            f"flush.size={rows} rows. "
-            "Set rotate.schedule.interval.ms."
+            f"flush.size={rows} rows",
+            "Set rotate.schedule.interval.ms.",
         )
     if 1 < rows < 100:
-        yield f"flush.size={rows} makes many small files."
+        yield warning(FLUSH_SIZE, f"flush.size={rows} makes many small files")
     if config.number(PARTITIONER_MAX_OPEN_FILES) in (0, 1) and looks_at_time:
-        yield "partitioner.max.open.files=1 or less closes files whenever a row belongs to another folder than the row before."
+        yield warning(
+            PARTITIONER_MAX_OPEN_FILES,
+            "partitioner.max.open.files=1 or less closes files whenever a row belongs to another folder than the row before",
+        )

@@ -9,7 +9,7 @@ import attrs
 
 from kafka2parquet.connect.clients.consumer import ConsumerSettings, consumer_settings
 from kafka2parquet.connect.clients.producer import admin_settings, producer_settings
-from kafka2parquet.connect.clients.translation import ClientSettings
+from kafka2parquet.connect.clients.translation import ClientSettings, PrefixedSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.properties import Properties, source_name
 from kafka2parquet.connect.forms.worker_forms import read_worker
@@ -42,25 +42,28 @@ class WorkerConfig:
 
     Attributes:
         bootstrap_servers: `host:port` of some brokers, separated by commas.
-        consumer: settings of the consumers, by their Java names.
-        producer: settings of the producers of dead letters, by their Java names.
-        admin: settings of the clients that create the topics of dead letters, by their Java names.
+        security: security settings that all clients inherit, by their Java names.
+        consumer: settings of the consumers, `consumer.*` in a worker's properties, by their Java names.
+        producer: settings of the producers of dead letters, `producer.*` in a worker's properties, by their Java names.
+        admin: settings of the clients that create the topics of dead letters, `admin.*` in a worker's properties, by their
+            Java names.
         converters: `key.converter`, `value.converter` and their properties, for connectors that don't set them.
         endpoint_url: URL of the object store; takes precedence over a connector's `store.url`.
         providers: providers that look up variables in connectors' configurations: `config.providers`.
-        notes: remarks about how the source was read.
+        notes: notes about how the source was read.
         secrets: values of secret properties, which no text may show.
         variables: values that were looked up; texts about the configuration show the variables in their place.
     """
 
     bootstrap_servers: str = attrs.field(default="", repr=without_credentials)
+    security: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     consumer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     producer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     admin: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     endpoint_url: str = attrs.field(default="", repr=False)
     providers: ConfigProviders = attrs.field(factory=ConfigProviders)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
     secrets: Secrets = attrs.field(factory=Secrets)
     variables: Secrets = attrs.field(factory=Secrets)
 
@@ -70,8 +73,8 @@ class WorkerConfig:
         Raises:
             ConfigurationError: settings are wrong; all problems.
         """
-        given = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"connect-{config.name}"}
-        return consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
+        given = {**self._inherited, "group.id": f"connect-{config.name}"}
+        return consumer_settings(given, _prefixed("consumer.", self.consumer, config))
 
     def producer_for(self, config: ConnectConfig) -> ClientSettings:
         """Return the settings of a connector's producer; its `producer.override.*` take precedence over the worker's.
@@ -79,8 +82,7 @@ class WorkerConfig:
         Raises:
             ConfigurationError: settings are wrong; all problems.
         """
-        given = {"bootstrap.servers": self.bootstrap_servers}
-        return producer_settings({**given, **self.producer, **config.below("producer.override.")})
+        return producer_settings(self._inherited, _prefixed("producer.", self.producer, config))
 
     def admin_for(self, config: ConnectConfig) -> ClientSettings:
         """Return the settings of a connector's admin client; its `admin.override.*` take precedence over the worker's.
@@ -88,8 +90,18 @@ class WorkerConfig:
         Raises:
             ConfigurationError: settings are wrong; all problems.
         """
-        given = {"bootstrap.servers": self.bootstrap_servers}
-        return admin_settings({**given, **self.admin, **config.below("admin.override.")})
+        return admin_settings(self._inherited, _prefixed("admin.", self.admin, config))
+
+    @property
+    def _inherited(self) -> Mapping[str, str]:
+        """The settings that all clients inherit."""
+        return {"bootstrap.servers": self.bootstrap_servers, **self.security}
+
+
+def _prefixed(prefix: str, of_worker: Mapping[str, str], config: ConnectConfig) -> PrefixedSettings:
+    """Return the settings of one kind of client: the worker's, and the connector's overrides, which take precedence."""
+    overrides = f"{prefix}override."
+    return {prefix: of_worker, overrides: config.below(overrides)}
 
 
 @checked
@@ -133,23 +145,23 @@ def load_worker_config(
             f"The worker's configuration in {source_name(source)}" if isinstance(source, str | os.PathLike) else "The worker"
         )
         hide = (secrets | variables).hide
-        raise ConfigurationError([hide(f"{where}: {problem}") for problem in problems])
+        raise ConfigurationError([problem.within(where).hidden_by(hide) for problem in problems])
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
-        client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
-        client |= {name.removeprefix(prefix): text for name, text in given.items() if name.startswith(prefix)}
+        client = {name.removeprefix(prefix): text for name, text in given.items() if name.startswith(prefix)}
         if bootstrap_servers:
             client.pop("bootstrap.servers", None)
         clients[prefix] = client
     return WorkerConfig(
         bootstrap_servers=bootstrap_servers or given.get("bootstrap.servers", ""),
+        security={name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)},
         consumer=clients["consumer."],
         producer=clients["producer."],
         admin=clients["admin."],
         converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
         endpoint_url=endpoint_url or "",
         providers=providers,
-        notes=tuple(str(finding) for finding in resolved.findings if not finding.kind.is_fatal),
+        notes=tuple(finding for finding in resolved.findings if not finding.kind.is_fatal),
         secrets=secrets,
         variables=variables,
     )

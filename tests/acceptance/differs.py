@@ -101,7 +101,7 @@ def _record_time(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
     config = run.sink.config
     if not config.partitioner.time_based or config.is_set("timestamp.extractor") or run.sink.error is not None:
         return None
-    if not any(warning.startswith("timestamp.extractor is not set") for warning in config.warnings):
+    if not any("timestamp.extractor" in warning.properties for warning in config.warnings):
         return None
     return "the record's own timestamp where no extractor is set" if _in_folders_by_time(case, run, by_flush=False) else None
 

@@ -217,7 +217,7 @@ class Sink:
     @property
     def warnings(self) -> list[str]:
         """Warnings from the configuration and the log."""
-        return [*self.config.warnings, *self._warnings.messages]
+        return [*map(str, self.config.warnings), *self._warnings.messages]
 
     @property
     def reports(self) -> list[Reject]:

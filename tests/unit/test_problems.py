@@ -22,6 +22,13 @@ def test_a_problem_below_a_prefix() -> None:
     assert (("value.converter.ssl.file",), "value.converter.ssl.file=x is missing.") == (problem.properties, str(problem))
 
 
+def test_a_problem_within_a_place() -> None:
+    """The place stands before the message, which names its property first if it doesn't name it otherwise."""
+    problems = (Problem("a.b", "a.b is empty", "Set it."), Problem("a.b", "it is empty"))
+    assert ["In x: a.b is empty. Set it.", "In x: a.b: it is empty."] == [str(each.within("In x")) for each in problems]
+    assert [("a.b",), ("a.b",)] == [each.within("In x").properties for each in problems]
+
+
 def test_only_two_kinds_keep_a_configuration_from_running() -> None:
     """Problems that Connect has too, and unsupported settings, are fatal. Warnings and notes are not."""
     made = (Problem("a", "a"), unsupported("a", "a"), warning("a", "a"), note("a", "a"))

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.connect.clients.translation import ClientSettings, ClientTable, Translation
-from kafka2parquet.connect.properties.option import ValueType, invalid_value
+from kafka2parquet.connect.clients.translation import (
+    NO_PREFIXED,
+    ClientSettings,
+    ClientTable,
+    PrefixedSettings,
+    Translation,
+)
+from kafka2parquet.connect.properties.option import ValueType
 from kafka2parquet.problems import Problem
 
 _JAVA_ASSIGNORS = "org.apache.kafka.clients.consumer."
@@ -67,40 +73,46 @@ class ConsumerSettings(ClientSettings):
     first_start: str
 
 
-def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
+def consumer_settings(given: Mapping[str, str], prefixed: PrefixedSettings = NO_PREFIXED) -> ConsumerSettings:
     """Translate settings with the names of the Java consumer.
+
+    Args:
+        given: settings without a prefix.
+        prefixed: settings that take precedence over `given`; problems and notes name them with their prefixes.
 
     Raises:
         ConfigurationError: settings are wrong; all problems, without passwords.
     """
-    translation = Translation(CONSUMER_TABLE, given)
-    _translate_assignors(given, translation)
+    translation = Translation(CONSUMER_TABLE, given, prefixed)
+    _translate_assignors(translation)
+    settings = translation.given
     client = translation.finish()
     return ConsumerSettings(
         client.bootstrap_servers,
         client.client_settings,
         client.notes,
-        group_id=given.get("group.id", ""),
-        group_instance_id=given.get("group.instance.id") or None,
-        first_start=given.get("auto.offset.reset", "earliest"),
+        group_id=settings.get("group.id", ""),
+        group_instance_id=settings.get("group.instance.id") or None,
+        first_start=settings.get("auto.offset.reset", "earliest"),
     )
 
 
-def _translate_assignors(given: Mapping[str, str], translation: Translation) -> None:
+def _translate_assignors(translation: Translation) -> None:
     name = "partition.assignment.strategy"
-    assignors = [each.strip() for each in given.get(name, "").split(",") if each.strip()]
+    written = translation.written(name)
+    assignors = [each.strip() for each in translation.given.get(name, "").split(",") if each.strip()]
     known = {f"{_JAVA_ASSIGNORS}{java_name}": assignor for java_name, assignor in _ASSIGNORS.items()}
     rule = f"Class must be one of: {', '.join(known)}"
     for assignor in assignors:
         if assignor not in known:
-            translation.problems.append(Problem(name, invalid_value(name, assignor, rule)))
+            translation.invalid(name, assignor, rule)
     if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
         message = (
-            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together"
+            f"Consumer setting {written} has CooperativeStickyAssignor beside others, which kafka-python can't offer together"
         )
         advice = (
             "Name CooperativeStickyAssignor alone, or leave it out. All members of the group have to offer a common assignor."
         )
-        translation.problems.append(Problem(name, message, advice))
+        translation.problems.append(Problem(written, message, advice))
     if assignors:
         translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

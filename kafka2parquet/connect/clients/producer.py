@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kafka2parquet.connect.clients.translation import ClientSettings, ClientTable, Translation
+from kafka2parquet.connect.clients.translation import (
+    NO_PREFIXED,
+    ClientSettings,
+    ClientTable,
+    PrefixedSettings,
+    Translation,
+)
 from kafka2parquet.connect.properties.option import ValueType
 
 _UNTIL_IT_HAS_THEM = "dead letters are sent again until Kafka has them"
@@ -48,23 +54,31 @@ ADMIN_TABLE = ClientTable(
 )
 
 
-def producer_settings(given: Mapping[str, str]) -> ClientSettings:
+def producer_settings(given: Mapping[str, str], prefixed: PrefixedSettings = NO_PREFIXED) -> ClientSettings:
     """Translate settings with the names of the Java producer.
+
+    Args:
+        given: settings without a prefix.
+        prefixed: settings that take precedence over `given`; problems and notes name them with their prefixes.
 
     Raises:
         ConfigurationError: settings are wrong; all problems, without passwords.
     """
-    translation = Translation(PRODUCER_TABLE, given)
-    compression = given.get("compression.type", "none")
+    translation = Translation(PRODUCER_TABLE, given, prefixed)
+    compression = translation.given.get("compression.type", "none")
     if compression != "none":
         translation.settings["compression_type"] = compression
     return translation.finish()
 
 
-def admin_settings(given: Mapping[str, str]) -> ClientSettings:
+def admin_settings(given: Mapping[str, str], prefixed: PrefixedSettings = NO_PREFIXED) -> ClientSettings:
     """Translate settings with the names of the Java admin client.
+
+    Args:
+        given: settings without a prefix.
+        prefixed: settings that take precedence over `given`; problems and notes name them with their prefixes.
 
     Raises:
         ConfigurationError: settings are wrong; all problems, without passwords.
     """
-    return Translation(ADMIN_TABLE, given).finish()
+    return Translation(ADMIN_TABLE, given, prefixed).finish()

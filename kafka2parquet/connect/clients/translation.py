@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
 
 import attrs
 
 from kafka2parquet.connect.clients.jaas import read_jaas
 from kafka2parquet.connect.properties.option import ValueType, invalid_value, one_of, parse_value
 from kafka2parquet.errors import ConfigurationError, collecting
-from kafka2parquet.problems import Problem
+from kafka2parquet.problems import Problem, note
 from kafka2parquet.util.pem_files import pem_location
 
 #: Settings that every client of kafka-python has under the same name, with `_` for `.`.
@@ -71,6 +73,12 @@ _WITHOUT_OPTIONS = {
 }
 
 
+#: Settings of a client by their Java names, under the prefixes that the names have in the user's configuration, such as
+#: `consumer.override.`. Settings under later prefixes take precedence.
+PrefixedSettings: TypeAlias = Mapping[str, Mapping[str, str]]
+NO_PREFIXED: PrefixedSettings = MappingProxyType({})
+
+
 @attrs.frozen(eq=False)
 class ClientTable:
     """The settings of one kind of client.
@@ -128,29 +136,47 @@ class ClientSettings:
     Attributes:
         bootstrap_servers: `host:port` of some brokers.
         client_settings: keyword arguments of kafka-python's client.
-        notes: sentences about settings without effect.
+        notes: notes about settings without effect.
     """
 
     bootstrap_servers: tuple[str, ...]
     client_settings: Mapping[str, object] = attrs.field(repr=False)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
 
 class Translation:
-    """One pass over the settings of a client.
+    """One pass over the settings of a client. Problems and notes name settings as the user wrote them, with their prefixes.
+
+    Args:
+        table: the settings that the client knows.
+        given: settings without a prefix.
+        prefixed: settings that take precedence over `given`.
 
     Attributes:
+        given: texts of the settings by their Java names.
         settings: keyword arguments of kafka-python's client.
         problems: all problems, without passwords.
-        notes: sentences about settings without effect.
+        notes: notes about settings without effect.
     """
 
-    def __init__(self, table: ClientTable, given: Mapping[str, str]) -> None:
+    def __init__(self, table: ClientTable, given: Mapping[str, str], prefixed: PrefixedSettings = NO_PREFIXED) -> None:
         self._table = table
-        self._given = given
+        self._prefixes = {name: prefix for prefix, settings in prefixed.items() for name in settings}
+        self.given = dict(given)
+        for settings in prefixed.values():
+            self.given |= settings
         self.settings: dict[str, object] = {}
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
+        self.notes: list[Problem] = []
+
+    def written(self, name: str) -> str:
+        """Return the name of a setting as the user wrote it."""
+        return f"{self._prefixes.get(name, '')}{name}"
+
+    def invalid(self, name: str, text: str, rule: str, advice: str = "") -> None:
+        """Add the problem that a value of the setting `name` breaks a rule."""
+        written = self.written(name)
+        self.problems.append(Problem(written, invalid_value(written, text, rule), advice))
 
     def finish(self) -> ClientSettings:
         """Translate settings that only need another name, and settings about security.
@@ -162,49 +188,52 @@ class Translation:
         self._security()
         if self.problems:
             raise ConfigurationError(self.problems)
-        servers = (server.strip() for server in self._given.get("bootstrap.servers", "").split(","))
+        servers = (server.strip() for server in self.given.get("bootstrap.servers", "").split(","))
         return ClientSettings(tuple(server for server in servers if server), self.settings, tuple(self.notes))
 
     def _plain(self) -> None:
         table = self._table
         same_name, without_effect, unsupported = table.same_name, table.without_effect, table.unsupported
-        for name, text in self._given.items():
+        for name, text in self.given.items():
+            written = self.written(name)
             if name in same_name:
                 try:
                     self.settings[name.replace(".", "_")] = parse_value(same_name[name], text)
                 except ValueError as error:
-                    self.problems.append(Problem(name, invalid_value(name, text, str(error))))
+                    self.invalid(name, text, str(error))
             elif name in table.own_choices:
                 self._one_of(name, table.own_choices[name])
             elif name in without_effect:
-                self.notes.append(f"{table.client} setting {name} has no effect: {without_effect[name]}.")
+                self.notes.append(note(written, f"{table.client} setting {written} has no effect: {without_effect[name]}"))
             elif name in unsupported:
                 if text and (name, text.lower()) != ("group.protocol", "classic"):
-                    message = f"{table.client} setting {name} is not supported"
-                    self.problems.append(Problem(name, message, f"{unsupported[name]}."))
+                    message = f"{table.client} setting {written} is not supported"
+                    self.problems.append(Problem(written, message, f"{unsupported[name]}."))
             elif name not in table.special:
                 self._unknown(name)
 
     def _unknown(self, name: str) -> None:
-        table = self._table
+        table, written = self._table, self.written(name)
+        setting = f"{table.client} setting {written}"
         known = (*table.same_name, *table.without_effect, *table.unsupported, *table.special)
         meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.9)), None)
         if meant is not None:
-            self.problems.append(Problem(name, f"{table.client} setting {name} is not known", f"Did you mean {meant}?"))
+            advice = f"Did you mean {written.removesuffix(name)}{meant}?"
+            self.problems.append(Problem(written, f"{setting} is not known", advice))
         elif name.startswith(_NO_EFFECT_PREFIXES):
-            self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has no such setting.")
+            self.notes.append(note(written, f"{setting} has no effect: kafka-python has no such setting"))
         else:
-            self.notes.append(f"{table.client} setting {name} is not known and has no effect.")
+            self.notes.append(note(written, f"{setting} is not known and has no effect"))
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
         """Return the text of a setting, which has to be one of `choices`; None if it isn't set."""
-        text = self._given.get(name)
+        text = self.given.get(name)
         if text is None:
             return None
         try:
             one_of(*choices)(text)
         except ValueError as error:
-            self.problems.append(Problem(name, invalid_value(name, text, str(error))))
+            self.invalid(name, text, str(error))
         return text
 
     def _security(self) -> None:
@@ -213,15 +242,15 @@ class Translation:
             self.settings["security_protocol"] = protocol
         if protocol.startswith("SASL"):
             self._sasl()
-        elif "sasl.mechanism" in self._given or "sasl.jaas.config" in self._given:
-            message = f"sasl.* is set, but security.protocol is {protocol}"
-            advice = "Set security.protocol to SASL_SSL or SASL_PLAINTEXT."
-            self.problems.append(Problem("security.protocol", message, advice))
+        elif "sasl.mechanism" in self.given or "sasl.jaas.config" in self.given:
+            written = self.written("security.protocol")
+            message = f"sasl.* is set, but {written} is {protocol}"
+            self.problems.append(Problem(written, message, f"Set {written} to SASL_SSL or SASL_PLAINTEXT."))
         if protocol.endswith("SSL"):
             self._tls()
 
     def _sasl(self) -> None:
-        mechanism = self._given.get("sasl.mechanism", "GSSAPI")
+        mechanism = self.given.get("sasl.mechanism", "GSSAPI")
         if mechanism not in _MECHANISMS:
             advice = (
                 f"{self._table.in_python} (sasl_oauth_token_provider)"
@@ -229,7 +258,7 @@ class Translation:
                 else "Use another mechanism"
             )
             rule = f"String must be one of: {', '.join(_MECHANISMS)}"
-            self.problems.append(Problem("sasl.mechanism", invalid_value("sasl.mechanism", mechanism, rule), f"{advice}."))
+            self.invalid("sasl.mechanism", mechanism, rule, f"{advice}.")
             return
         self.settings["sasl_mechanism"] = mechanism
         options = self._login_options(mechanism)
@@ -240,43 +269,48 @@ class Translation:
         if not mechanism.startswith(("PLAIN", "SCRAM")):
             return
         if "username" not in options or "password" not in options:
-            message = f"sasl.jaas.config has no username and password, which {mechanism} needs"
-            self.problems.append(Problem("sasl.jaas.config", message, _jaas_form(mechanism)))
+            written = self.written("sasl.jaas.config")
+            message = f"{written} has no username and password, which {mechanism} needs"
+            self.problems.append(Problem(written, message, _jaas_form(mechanism)))
             return
         self.settings["sasl_plain_username"] = options["username"]
         self.settings["sasl_plain_password"] = options["password"]
 
     def _login_options(self, mechanism: str) -> Mapping[str, str] | None:
         """Return the options of the login module; None if they can't be read. Adds a note about options without effect."""
-        text = self._given.get("sasl.jaas.config", "").strip()
+        written = self.written("sasl.jaas.config")
+        text = self.given.get("sasl.jaas.config", "").strip()
         if not text:
             return {}
         try:
             options = read_jaas(text).options
         except ValueError as error:
-            message = f"sasl.jaas.config can't be read: {error}"
-            self.problems.append(Problem("sasl.jaas.config", message, _jaas_form(mechanism)))
+            self.problems.append(Problem(written, f"{written} can't be read: {error}", _jaas_form(mechanism)))
             return None
         known = _LOGIN_OPTIONS.get(mechanism.partition("-")[0], ())
         unused = [name for name in options if name not in known]
         if unused:
             they, have = ("option", "has") if len(unused) == 1 else ("options", "have")
-            self.notes.append(
-                f"{self._table.client} setting sasl.jaas.config: the {they} {', '.join(unused)} {have} no effect:"
-                f" {_WITHOUT_OPTIONS.get(mechanism, 'kafka-python logs in with username and password only')}."
+            message = (
+                f"{self._table.client} setting {written}: the {they} {', '.join(unused)} {have} no effect:"
+                f" {_WITHOUT_OPTIONS.get(mechanism, 'kafka-python logs in with username and password only')}"
             )
+            self.notes.append(note(written, message))
         return options
 
     def _tls(self) -> None:
         for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
-            with collecting(self.problems):
-                location = pem_location(self._given, f"ssl.{store}")
+            prefix = self._prefixes.get(f"ssl.{store}.location", "")
+            problems: list[Problem] = []
+            with collecting(problems):
+                location = pem_location(self.given, f"ssl.{store}")
                 if location is not None:
                     self.settings[setting] = location
-        password = self._given.get("ssl.key.password")
+            self.problems += (problem.under(prefix) for problem in problems)
+        password = self.given.get("ssl.key.password")
         if password:
             self.settings["ssl_password"] = password
-        if self._given.get("ssl.endpoint.identification.algorithm", "https") == "":
+        if self.given.get("ssl.endpoint.identification.algorithm", "https") == "":
             self.settings["ssl_check_hostname"] = False
 
 

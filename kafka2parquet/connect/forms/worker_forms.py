@@ -36,9 +36,8 @@ def read_worker(source: str | os.PathLike[str] | Mapping[str, str] | None) -> di
     try:
         return _of_text(text, Path(source).suffix)
     except ConfigurationError as error:
-        raise ConfigurationError(
-            [f"The worker's configuration in {source_name(source)}: {problem}" for problem in error.problems]
-        ) from error
+        where = f"The worker's configuration in {source_name(source)}"
+        raise ConfigurationError([problem.within(where) for problem in error.details]) from error
 
 
 def _of_text(text: str, suffix: str) -> dict[str, str]:

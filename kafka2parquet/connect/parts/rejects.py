@@ -64,7 +64,7 @@ class DeadLetterPlan:
         return cls(topic, *settings)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Problem, ...]:
         """Notes about settings without effect."""
         return (*self.producer.notes, *self.admin.notes)
 

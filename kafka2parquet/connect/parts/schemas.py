@@ -130,8 +130,7 @@ def make_json_converter(
         try:
             fingerprints.append(f"{topic}:{SchemaSettings.of(config, topic).converter(LearnedSchema()).fingerprint}")
         except ConfigurationError as error:
-            of_topic = (attrs.evolve(each, message=f"Topic {topic}: {each.message}") for each in error.details)
-            problems += of_topic if topic else error.details
+            problems += (each.within(f"Topic {topic}") if topic else each for each in error.details)
         if topic and not _is_read(config, topic):
             message = f"{TOPIC_PREFIX}{topic}.*: {topic} is not one of the topics that are read"
             problems.append(Problem(f"{TOPIC_PREFIX}{topic}.*", message, "Correct or remove it."))

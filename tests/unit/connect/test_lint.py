@@ -8,6 +8,7 @@ from kafka2parquet.connect.load import load_connect_config
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.path_format import PathFormat
+from kafka2parquet.problems import Problem, ProblemKind
 from tests.support.connect_story import STORY
 
 HOUR_MS = 3_600_000
@@ -87,7 +88,15 @@ def test_good_patterns(pattern: str, duration_ms: Any) -> None:
 )
 def test_classic_mistakes(pattern: str, duration_ms: Any, sentence: str) -> None:
     """Each classic mistake has a warning, which names the intended letter."""
-    assert any(sentence in found for found in lint_path_format(pattern, duration_ms))
+    found = lint_path_format(pattern, duration_ms)
+    assert any(sentence in str(each) for each in found)
+    assert {("path.format", ProblemKind.WARNING)} == {(each.properties[0], each.kind) for each in found}
+
+
+def test_comparisons_of_lengths_are_about_pattern_and_duration() -> None:
+    """A warning that compares folders with partitions names both properties; other warnings name the pattern only."""
+    (compared,), (alone,) = lint_path_format("YYYY/MM/dd", HOUR_MS), lint_path_format("YYYY/mm/dd", HOUR_MS)
+    assert (("path.format", "partition.duration.ms"), ("path.format",)) == (compared.properties, alone.properties)
 
 
 def test_weeks_of_seven_days_begin_on_thursday() -> None:
@@ -113,10 +122,10 @@ def test_text_without_quotes(pattern: str) -> None:
 )
 def test_minutes_are_not_taken_for_months(pattern: str) -> None:
     """Adjacent letters show that the pattern means minutes."""
-    assert not any("mm is the minute" in found for found in lint_path_format(pattern, 60_000))
+    assert not any("mm is the minute" in str(found) for found in lint_path_format(pattern, 60_000))
 
 
-def _linted(**changes: Any) -> Any:
+def _linted(**changes: str) -> tuple[Problem, ...]:
     given = {**read_properties(STORY).values, **{name.replace("_", "."): text for name, text in changes.items()}}
     return lint(load_connect_config(given))
 
@@ -132,38 +141,77 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "sentence", "properties"),
     [
-        ({"partitioner_class": _DEFAULT}, "path.format has no effect with DefaultPartitioner."),
-        ({"partitioner_class": _HOURLY}, "partition.duration.ms has no effect with HourlyPartitioner."),
+        ({"partitioner_class": _DEFAULT}, "path.format has no effect with DefaultPartitioner.", "path.format"),
+        (
+            {"partitioner_class": _HOURLY},
+            "partition.duration.ms has no effect with HourlyPartitioner.",
+            "partition.duration.ms",
+        ),
         (
             {"partitioner_class": _DEFAULT, "timestamp_extractor": "Record"},
             "timestamp.extractor has no effect with Default",
+            "timestamp.extractor",
         ),
-        ({"partition_field_name": "country"}, "partition.field.name has no effect with TimeBasedPartitioner."),
-        ({"timestamp_field": "at"}, "timestamp.field has no effect: timestamp.extractor is not RecordField."),
-        ({"rotate_interval_ms": "3600"}, "rotate.interval.ms=3600 is 3.6 seconds; an hour is 3600000."),
-        ({"partition_duration_ms": "60"}, "partition.duration.ms=60 is 0.06 seconds; an hour is 3600000."),
-        ({"rotate_schedule_interval_ms": str(2 * DAY_MS)}, "files close at midnight anyway."),
-        ({"rotate_schedule_interval_ms": str(7 * HOUR_MS)}, "the last interval of each day is shorter."),
+        (
+            {"partition_field_name": "country"},
+            "partition.field.name has no effect with TimeBasedPartitioner.",
+            "partition.field.name",
+        ),
+        (
+            {"timestamp_field": "at"},
+            "timestamp.field has no effect: timestamp.extractor is not RecordField.",
+            "timestamp.field",
+        ),
+        ({"rotate_interval_ms": "3600"}, "rotate.interval.ms=3600 is 3.6 seconds; an hour is 3600000.", "rotate.interval.ms"),
+        (
+            {"partition_duration_ms": "60"},
+            "partition.duration.ms=60 is 0.06 seconds; an hour is 3600000.",
+            "partition.duration.ms",
+        ),
+        ({"rotate_schedule_interval_ms": str(2 * DAY_MS)}, "files close at midnight anyway.", "rotate.schedule.interval.ms"),
+        (
+            {"rotate_schedule_interval_ms": str(7 * HOUR_MS)},
+            "the last interval of each day is shorter.",
+            "rotate.schedule.interval.ms",
+        ),
         (
             {"rotate_interval_ms": "-1", "rotate_schedule_interval_ms": "-1"},
             "Nothing closes a file after some time: the last rows of a quiet partition are only written once it has"
-            " flush.size=100000 rows. ",
+            " flush.size=100000 rows. Set rotate.schedule.interval.ms.",
+            "flush.size rotate.schedule.interval.ms",
         ),
-        ({"partitioner_class": _DEFAULT, "rotate_schedule_interval_ms": "-1"}, "Nothing closes a file after some time: "),
-        ({"flush_size": "10"}, "flush.size=10 makes many small files."),
-        ({"partitioner_max_open_files": "1"}, "partitioner.max.open.files=1 or less closes files whenever"),
-        ({"kafka2parquet_column_name_case": "keep"}, "Spark refuses such files (COLUMN_ALREADY_EXISTS"),
-        ({"path_format": "YYYY/mm/dd"}, "mm is the minute. The month is MM."),
-        ({"partition_field": "country"}, "partition.field has no effect with TimeBasedPartitioner."),
-        ({"partition_field_format_path": "false"}, "partition.field.format.path has no effect with TimeBasedPartitioner."),
+        (
+            {"partitioner_class": _DEFAULT, "rotate_schedule_interval_ms": "-1"},
+            "Nothing closes a file after some time: ",
+            "flush.size rotate.schedule.interval.ms",
+        ),
+        ({"flush_size": "10"}, "flush.size=10 makes many small files.", "flush.size"),
+        (
+            {"partitioner_max_open_files": "1"},
+            "partitioner.max.open.files=1 or less closes files whenever",
+            "partitioner.max.open.files",
+        ),
+        (
+            {"kafka2parquet_column_name_case": "keep"},
+            "Spark refuses such files (COLUMN_ALREADY_EXISTS",
+            "kafka2parquet.column.name.case",
+        ),
+        ({"path_format": "YYYY/mm/dd"}, "mm is the minute. The month is MM.", "path.format"),
+        ({"partition_field": "country"}, "partition.field has no effect with TimeBasedPartitioner.", "partition.field"),
+        (
+            {"partition_field_format_path": "false"},
+            "partition.field.format.path has no effect with TimeBasedPartitioner.",
+            "partition.field.format.path",
+        ),
         (
             {"partitioner_class": _FIELD_AND_TIME, "partition_field_name": "country", "partition_field": "kind"},
             "partition.field has no effect: partition.field.name is set.",
+            "partition.field",
         ),
     ],
 )
-def test_settings_that_are_not_meant_so(changes: dict[str, Any], sentence: str) -> None:
-    """Each such setting has a warning."""
-    assert any(sentence in found for found in _linted(**changes)), _linted(**changes)
+def test_settings_that_are_not_meant_so(changes: dict[str, str], sentence: str, properties: str) -> None:
+    """Each such setting has a warning, which names the properties that it is about."""
+    assert tuple(properties.split()) in [found.properties for found in _linted(**changes) if sentence in str(found)]

@@ -98,13 +98,13 @@ def test_unknown_property_is_kept_with_a_warning() -> None:
     """Unknown properties are kept for custom classes, with a warning."""
     config = load_connect_config(_changed({"my.folder.rule": "x"}))
     assert {"my.folder.rule": "x"} == config.unknown
-    assert "my.folder.rule is not a known property: only custom classes see it." in config.warnings
+    assert "my.folder.rule is not a known property: only custom classes see it." in map(str, config.warnings)
 
 
 def test_property_of_the_other_sink_warns() -> None:
     """A property of the GCS sink in an S3 configuration has no effect, and a warning."""
     config = load_connect_config(_changed({"gcs.part.size": "5242880"}))
-    assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
+    assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in map(str, config.warnings)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_pattern_of_java() -> None:
 def test_licence_is_accepted_with_a_note() -> None:
     """Confluent's licence properties may stay."""
     config = load_connect_config(_changed({"confluent.topic.bootstrap.servers": "kafka:9092"}))
-    assert (
-        "confluent.topic.bootstrap.servers has no effect: no licence is needed; kafka2parquet is free software." in config.notes
+    assert "confluent.topic.bootstrap.servers has no effect: no licence is needed; kafka2parquet is free software." in map(
+        str, config.notes
     )
 
 
@@ -263,14 +263,14 @@ def test_a_wrong_value_is_reported_only_once() -> None:
 
 def test_record_interval_without_time_warns() -> None:
     """Only time-based partitioners look at record times, as in Connect."""
-    warnings = validate(_changed({"rotate.interval.ms": "60000"})).config.warnings
+    warnings = tuple(map(str, validate(_changed({"rotate.interval.ms": "60000"})).config.warnings))
     assert any(warning.startswith("rotate.interval.ms has no effect with DefaultPartitioner") for warning in warnings)
 
 
 def test_unset_extractor_is_warned_of_first() -> None:
     """The warning shows both folders, because only this default differs from Confluent's."""
     given = _changed(HOURLY, {"timezone": "Asia/Tokyo", "errors.tolerance": "all", "my.own": "x"})
-    warnings = validate(given).config.warnings
+    warnings = tuple(map(str, validate(given).config.warnings))
     assert (
         "timestamp.extractor is not set: the timestamp of a record decides its folder, while Confluent's sink uses the "
         "clock of its worker. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in "
@@ -289,7 +289,7 @@ def test_extractor_that_is_set(extractor: str) -> None:
 def test_unset_extractor_where_the_folder_is_wrong_too() -> None:
     """One mistake doesn't hide the other."""
     validation = validate(_changed(HOURLY, {"path.format": "year=YYYY"}))
-    (warning,) = validation.config.warnings
+    (warning,) = map(str, validation.config.warnings)
     assert "clock of its worker. Set timestamp.extractor=Record to keep this" in warning
     assert 1 == len(validation.problems)
 
@@ -338,7 +338,7 @@ def test_recommended_values() -> None:
 )
 def test_properties_of_other_places_are_distinguished(name: str, why: str) -> None:
     """A property of a worker or of Confluent Cloud is ignored, as in Connect. The warning says where it belongs."""
-    assert (f"{name} has no effect: {why}",) == validate(_changed({name: "x"})).config.warnings
+    assert (f"{name} has no effect: {why}",) == tuple(map(str, validate(_changed({name: "x"})).config.warnings))
 
 
 @pytest.mark.parametrize("connector", ["S3_SINK", "GcsSink"])
@@ -396,7 +396,7 @@ def test_extractor_by_its_full_name() -> None:
 
 def test_tolerance_that_leaves_no_trace_is_pointed_out() -> None:
     """A warning says that records would disappear without a report."""
-    (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
+    (warning,) = map(str, validate(_changed({"errors.tolerance": "all"})).config.warnings)
     assert warning.startswith(
         "errors.tolerance=all: records that can't be read are left out without a trace. A record that can be read but not "
     )
@@ -442,7 +442,7 @@ def test_file_delimiter_keeps_numbers_apart(delimiter: str) -> None:
 
 def test_a_topic_that_would_lie_among_the_schemas_is_warned_of() -> None:
     """Such a topic is only a warning, because the task refuses it at its start. topics.regex may find one too."""
-    warnings = load_connect_config(_changed({"topics": "orders,_kafka2parquet"})).warnings
+    warnings = tuple(map(str, load_connect_config(_changed({"topics": "orders,_kafka2parquet"})).warnings))
     (warning,) = [text for text in warnings if text.startswith("topics=")]
     assert warning.startswith("topics=_kafka2parquet: Topic _kafka2parquet can't be written: its folder topics/_kafka2parquet/")
 

@@ -143,7 +143,7 @@ def test_missing_variables_are_notes_where_nothing_runs() -> None:
     """A missing variable stays as written and has a note, and an unknown provider stays a problem."""
     case = Path(__file__).parent / "forms" / "cases" / "unset_environment.json"
     validation = read_connect_config(case, missing_allowed=True)
-    assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in note]))
+    assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in str(note)]))
     assert 2 == len(read_connect_config(case).sentences)
     given = {**read_properties(STORY).values, "aws.access.key.id": "${vault:a:b}"}
     assert ["aws.access.key.id: ${vault:a:b}: the configuration provider vault does not exist; the known providers are file, "

@@ -86,6 +86,41 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_json_names_the_properties_of_warnings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON, warnings name their properties, whether they are about one property or about several."""
+    doubtful = {**json.loads((folder / "doubtful.json").read_text()), "flush.sizes.of.mine": "1", "rotate.interval.ms": "-1"}
+    (folder / "doubtful.json").write_text(json.dumps({**doubtful, "rotate.schedule.interval.ms": "-1"}))
+    assert EXIT_GOOD == main(["check", "doubtful.json", "--json"])
+    (found,) = _json(capsys)["files"]
+    assert [
+        ["flush.size", "rotate.schedule.interval.ms"],
+        ["path.format"],
+        ["flush.sizes.of.mine"],
+    ] == [warning["properties"] for warning in found["warnings"]]
+
+
+def test_json_names_the_properties_of_notes(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As JSON, notes name their properties as the user wrote them: in the connector, the worker or the environment."""
+    more = {"consumer.override.fetch.foo": "1", "aws.secret.access.key": "${env:K2P_NOT_SET}", "aws.access.key.id": "a"}
+    (folder / "good.json").write_text(json.dumps({**json.loads((folder / "good.json").read_text()), **more}))
+    monkeypatch.setenv("CONNECT_CONSUMER_SOME_THING", "1")
+    monkeypatch.setenv("CONNECT_SASL_LOGIN_CLASS", "x.Y")
+    assert EXIT_GOOD == main(["check", "good.json", "--json"])
+    (found,) = _json(capsys)["files"]
+    assert [
+        ["aws.secret.access.key"],
+        ["CONNECT_CONSUMER_SOME_THING", "CONNECT_SASL_LOGIN_CLASS"],
+        ["sasl.login.class"],
+        ["consumer.some.thing"],
+        ["consumer.override.fetch.foo"],
+        ["rotate.file.on.partition.change"],
+        ["bootstrap.servers"],
+    ] == [note["properties"] for note in found["notes"]]
+    assert {"note"} == {note["kind"] for note in found["notes"]}
+
+
 def test_json_shows_no_secrets(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Secrets of a configuration appear neither in problems nor in warnings."""
     planted = {

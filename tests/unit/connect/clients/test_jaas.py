@@ -88,7 +88,8 @@ def test_unreadable_login_is_a_problem() -> None:
 def test_options_without_effect_are_named(settings: Any, mechanism: str, options: str, named: str) -> None:
     """Options without effect are named, so that no user relies on them."""
     (note,) = settings(_given(mechanism, options)).notes
-    assert named in note
+    assert named in str(note)
+    assert ("sasl.jaas.config",) == note.properties
 
 
 def test_kerberos_service_in_the_login() -> None:

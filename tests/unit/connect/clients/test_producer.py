@@ -41,7 +41,7 @@ def test_security_is_that_of_all_clients(translate: Any) -> None:
 def test_what_keeps_letters_safe_can_not_be_changed() -> None:
     """Such a setting has no effect, and a note gives the reason."""
     assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == (
-        producer_settings({"acks": "0"}).notes
+        tuple(map(str, producer_settings({"acks": "0"}).notes))
     )
 
 
@@ -59,4 +59,6 @@ def test_all_problems_at_once() -> None:
 
 def test_admin_setting_that_is_not_known() -> None:
     """The note names the client."""
-    assert ("Admin setting linger.ms is not known and has no effect.",) == admin_settings({"linger.ms": "1"}).notes
+    assert ("Admin setting linger.ms is not known and has no effect.",) == tuple(
+        map(str, admin_settings({"linger.ms": "1"}).notes)
+    )

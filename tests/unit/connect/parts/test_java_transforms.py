@@ -105,7 +105,7 @@ def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None
     """Transforms that make other keys change nothing if keys aren't written, and are refused if keys are written."""
     changes = _of(class_name, **properties)
     config = load_connect_config(story_properties(changes))
-    assert f"transforms.t.type={class_name} changes nothing that is written: keys are not written." in config.notes
+    assert f"transforms.t.type={class_name} changes nothing that is written: keys are not written." in map(str, config.notes)
     assert () == make_transforms(config).made
     for written in ({"store.kafka.keys": "true", "keys.format.class": _PARQUET}, {"kafka2parquet.metadata.columns": "key"}):
         (problem,) = _problems({**changes, **written, "key.converter": "org.apache.kafka.connect.storage.StringConverter"})
@@ -124,7 +124,7 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
     """Transforms of headers change nothing if headers aren't written, and are refused if headers are written."""
     changes = _of(class_name, **properties)
     config = load_connect_config(story_properties(changes))
-    assert f"transforms.t.type={class_name} changes nothing that is written: headers are not written." in config.notes
+    assert f"transforms.t.type={class_name} changes nothing that is written: headers are not written." in map(str, config.notes)
     for written in (
         {"store.kafka.headers": "true", "headers.format.class": _PARQUET},
         {"kafka2parquet.metadata.columns": "headers"},
@@ -142,7 +142,7 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
 )
 def test_what_transforms_of_values_do_to_headers(changes: dict[str, str], note: str) -> None:
     """A note says that the transform doesn't change headers that aren't written."""
-    notes = load_connect_config(story_properties(changes)).notes
+    notes = list(map(str, load_connect_config(story_properties(changes)).notes))
     assert f"{note} changes nothing that is written: headers are not written." in notes
 
 
@@ -319,13 +319,13 @@ def test_what_has_no_effect() -> None:
         "transforms.u.delimeter has no effect: its class has no such property.",
         "predicates.p.nmae has no effect: its class has no such property.",
         "predicates.q.type has no effect: predicates names no such alias.",
-    } <= set(load_connect_config(story_properties(changes)).warnings)
+    } <= set(map(str, load_connect_config(story_properties(changes)).warnings))
 
 
 def test_filter_without_a_predicate() -> None:
     """A Filter without a predicate leaves all records out, and has a note."""
     note = f"transforms.t.type={_APACHE}.Filter without a predicate leaves all records out, as in Connect."
-    assert note in load_connect_config(story_properties(_of(f"{_APACHE}.Filter"))).notes
+    assert note in map(str, load_connect_config(story_properties(_of(f"{_APACHE}.Filter"))).notes)
 
 
 def test_check_shows_predicates_and_tombstones() -> None:
@@ -521,7 +521,8 @@ class TestRegexRouter:
     def test_an_impossible_folder(self) -> None:
         """A warning has the topic and its new name before anything is read."""
         changes = {**_of(f"{_APACHE}.RegexRouter", regex=".*", replacement="")}
-        (warning,) = [each for each in load_connect_config(story_properties(changes)).warnings if each.startswith("topics=t")]
+        warnings = map(str, load_connect_config(story_properties(changes)).warnings)
+        (warning,) = [each for each in warnings if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '', can't be written: no object can have the keys of its files" in warning
 
     def test_problems_of_other_transforms_come_once(self) -> None:
@@ -529,7 +530,7 @@ class TestRegexRouter:
         broken = {"transforms": "t,u", "transforms.u.type": "kafka2parquet.transforms:Drop"}
         validation = validate(story_properties({**ROUTED, **broken}))
         assert ["transforms.u.type"] == [name for problem in validation.problems for name in problem.properties]
-        assert [] == [each for each in validation.config.warnings if "Drop" in each]
+        assert [] == [each for each in validation.config.warnings if "Drop" in str(each)]
 
     def test_check_shows_the_folder(self) -> None:
         """`check` shows the folder in an example of a key."""
@@ -606,7 +607,7 @@ class TestTimestampRouter:
     def test_folders_that_may_be_those_of_the_librarys_own_files(self) -> None:
         """A warning says so before anything is read."""
         config = load_connect_config(story_properties(_of(f"{_APACHE}.TimestampRouter", topic_format="_${timestamp}")))
-        (warning,) = [each for each in config.warnings if each.startswith("topics=t")]
+        (warning,) = [each for each in map(str, config.warnings) if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '_*', can't be written" in warning
 
 
@@ -634,7 +635,7 @@ class TestTransformsOfKeys:
         """The transform changes nothing, and has a note."""
         config = load_connect_config(story_properties(self.EXTRACTED))
         note = f"transforms.t.type={_APACHE}.ExtractField$Key changes nothing that is written: keys are not written."
-        assert (note in config.notes, (), ()) == (True, make_transforms(config).made, make_transforms(config).of_keys)
+        assert (note in map(str, config.notes), (), ()) == (True, make_transforms(config).made, make_transforms(config).of_keys)
 
     def test_in_a_column(self) -> None:
         """The column has a field of the key; null if the field is null or the record has no key."""

@@ -153,7 +153,7 @@ def test_problems_of_all_transforms_at_once() -> None:
 def test_properties_of_an_alias_that_isn_t_named() -> None:
     """Such properties have no effect, and a warning: an alias may be missing."""
     config = load_connect_config(_properties({"transforms.t.type": f"{_BUILT_IN}:Drop"}))
-    assert "transforms.t.type has no effect: transforms names no such alias." in config.warnings
+    assert "transforms.t.type has no effect: transforms names no such alias." in map(str, config.warnings)
 
 
 def test_check_names_the_transforms() -> None:

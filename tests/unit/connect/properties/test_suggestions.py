@@ -162,7 +162,7 @@ def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option: Any, table: Any)
     given, slip = _sink(table), _slip(option.name)
     text = given.pop(option.name, "x")
     validation = validate({**given, slip: text})
-    said = " ".join((*validation.sentences, *validation.config.warnings))
+    said = " ".join((*validation.sentences, *map(str, validation.config.warnings)))
     suggested = re.search(r"Did you mean (?P<name>[\w.]+)\?", said)
     assert suggested is not None, said
     meant = table.options[suggested["name"]]

@@ -19,7 +19,7 @@ _GIVEN = json_sink({})
 
 def _sentences(given: dict[str, str]) -> tuple[list[str], list[str]]:
     validation = validate(given)
-    return validation.sentences, list(validation.config.warnings)
+    return validation.sentences, list(map(str, validation.config.warnings))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_custom_classes_may_know_what_is_nearly_a_known_property() -> None:
     assert own == config.unknown
     assert (
         "partition.fields.name is not a known property: only custom classes see it. Otherwise, did you mean "
-        "partition.field.name?" in config.warnings
+        "partition.field.name?" in map(str, config.warnings)
     )
     partitioner = make_partitioner(config)
     assert isinstance(partitioner, BySetting)
@@ -180,4 +180,6 @@ def test_schema_generator() -> None:
     given = {**_GIVEN, "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}
     config = load_connect_config(given)
     assert () == config.warnings
-    assert "schema.generator.class has no effect: it is for Hive, and the sink doesn't write to a metastore." in config.notes
+    assert "schema.generator.class has no effect: it is for Hive, and the sink doesn't write to a metastore." in map(
+        str, config.notes
+    )
