@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -229,7 +229,7 @@ def _stacktrace(name: str, expected: Mapping[str, Any], seen: Mapping[str, Any],
         yield Mismatch(name, expected, found)
 
 
-_FIELDS = {
+_FIELDS: Mapping[str, Callable[[str, Any, Mapping[str, Any], Mapping[str, Any]], Iterator[Mismatch]]] = {
     "outcome": _outcome,
     "stacktrace": _stacktrace,
     "value": _value,

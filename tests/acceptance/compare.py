@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -326,7 +326,7 @@ def _open_by_partition(run: Run, expected: Mapping[str, Mapping[str, Any]]) -> I
         yield Mismatch("open offsets by encoded partition", wanted, open_rows)
 
 
-_FIELDS = {
+_FIELDS: Mapping[str, Callable[[Run, Any], Iterator[Mismatch]]] = {
     "committed": _committed,
     "committed_range": _committed_range,
     "error": _error,

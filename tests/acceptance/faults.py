@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import botocore.exceptions as boto
 
@@ -13,8 +13,9 @@ from kafka2parquet.storage.s3.errors import map_s3_error
 from kafka2parquet.testing import MemoryStorage
 from tests.acceptance.outcome import NotApplicableError
 
+_Call: TypeAlias = Literal["publish", "tag", "read_metadata", "list", "probe"]
 #: Calls of the S3 API, by what the library does with them.
-_OPERATIONS = {
+_OPERATIONS: Mapping[str, tuple[_Call, str, str]] = {
     "create_upload": ("publish", "CreateMultipartUpload", "s3:PutObject"),
     "upload_part": ("publish", "UploadPart", "s3:PutObject"),
     "complete_upload": ("publish", "CompleteMultipartUpload", "s3:PutObject"),
@@ -62,7 +63,7 @@ def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
     storage.fail(ours, key_part=fault.get("match") or "", times=_ALWAYS if times is None else times, error=error)
 
 
-def _answer(response: Any, api_call: str, code: str | None) -> Exception:
+def _answer(response: Any, api_call: str, code: str | None) -> Any:
     """Makes what botocore raises for a status, an error code of S3, an error inside a success, or a broken connection."""
     if response in ("connection_reset", "connection_closed"):
         return boto.ConnectionClosedError(endpoint_url="https://s3")

@@ -231,7 +231,7 @@ def test_schemaless_values_differ() -> None:
 def test_no_second_copy_differs() -> None:
     """After a crash the clock ends other flushes, and published files stay."""
     config = {"rotate.schedule.interval.ms": "600000", "flush.size": "1000"}
-    script = (
+    script: tuple[dict[str, Any], ...] = (
         {"put": [record(0), record(1)]},
         {"advance_ms": 600_000},
         {"put": []},

@@ -6,7 +6,7 @@ import base64
 import datetime
 import decimal
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,12 @@ def _date(value: Any) -> datetime.date:
 def _time(value: Any) -> datetime.time:
     if isinstance(value, str):
         return datetime.time.fromisoformat(value.ljust(12, "0") if "." in value else value)
-    return (datetime.datetime(1970, 1, 1) + value * _MILLISECOND).time()
+    passed: datetime.timedelta = value * _MILLISECOND
+    return (datetime.datetime(1970, 1, 1) + passed).time()
 
 
 #: Values that JSON can't write, by the member that marks them.
-_FORMS = {
+_FORMS: Mapping[str, Callable[[Any], Any]] = {
     "$bytes": base64.b64decode,
     "$decimal": decimal.Decimal,
     "$date": _date,

@@ -103,8 +103,10 @@ def confluent_pyarrow(bootstrap: str, topic: str, rows: int, target: str) -> Non
 
     while seen < rows:
         for message in consumer.consume(min(10_000, rows - seen), timeout=1.0):
-            partition = message.partition()
-            values.setdefault(partition, []).append(message.value())
+            partition, value = message.partition(), message.value()
+            assert partition is not None
+            assert value is not None
+            values.setdefault(partition, []).append(value)
             times.setdefault(partition, []).append(message.timestamp()[1])
             seen += 1
             if len(values[partition]) >= FLUSH_ROWS:

@@ -6,6 +6,7 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     return figures
 
 
-PROGRAMS = {
+PROGRAMS: Mapping[str, Callable[..., Any]] = {
     "floor": floor,
     "consume": consume,
     "hand_kafka_python": hand_kafka_python,

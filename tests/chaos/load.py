@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
 
@@ -77,7 +78,7 @@ class Load:
     def _send(self, partition: int) -> None:
         index = self.counts[partition]
         kind, time_ms = self._setup.kind_of(index), time_of(index, random.choice(_LATE_MS))
-        record = {
+        record: dict[str, Any] = {
             "key": key_of(kind, partition, index),
             "value": value_of(kind, partition, index, time_ms),
             "headers": headers_of(kind, index),
@@ -95,4 +96,6 @@ class Load:
         if error is not None:
             self._failed.append(str(error))
         elif self._setup.truncated:
-            self.acknowledged[message.partition()].append(number_of(message))
+            partition = message.partition()
+            assert partition is not None
+            self.acknowledged[partition].append(number_of(message))

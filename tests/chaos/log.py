@@ -20,7 +20,7 @@ def read_records(bootstrap: str, topic: str) -> pa.Table:
     The number is the offset, but for a producer that has lost an answer and had to begin a new epoch: some records are then in
     the log twice, and count twice.
     """
-    return _table((message.partition(), message.offset(), number_of(message)) for message in _messages(bootstrap, topic))
+    return _table((*_place(message), number_of(message)) for message in _messages(bootstrap, topic))
 
 
 def read_letters(bootstrap: str, topic: str) -> pa.Table:
@@ -31,6 +31,14 @@ def read_letters(bootstrap: str, topic: str) -> pa.Table:
         partition, offset = (int(headers[f"__connect.errors.{name}"] or -1) for name in ("partition", "offset"))
         found.append((partition, offset, number_of(message)))
     return _table(found)
+
+
+def _place(message: Message) -> tuple[int, int]:
+    """Returns the partition and the offset of a record that was read."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
 
 
 def number_of(message: Message) -> int:
@@ -71,7 +79,7 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
                 for message in messages:
                     if message.error() is not None:
                         raise TimeoutError(f"{topic}-{partition}: {message.error()}")
-                    position = message.offset() + 1
+                    position = _place(message)[1] + 1
                 yield from messages
 
 

@@ -234,8 +234,8 @@ def wait_for_commits(bootstrap: str, groups: Sequence[Group], before: Sequence[i
         )
 
 
-def wait(condition: Callable[[], bool], what: str, groups: Sequence[Group]) -> None:
-    """Waits for a condition, and replaces members that have died."""
+def wait(condition: Callable[..., bool], what: str, groups: Sequence[Group]) -> None:
+    """Waits for a condition, a function without required arguments, and replaces members that have died."""
     deadline = time.monotonic() + _LIMIT_S
     while not condition():
         if time.monotonic() > deadline:

@@ -154,10 +154,14 @@ def committed_records(bootstrap: str, topic: str, ends: Mapping[int, int]) -> co
     at_end: set[int] = set()
     while len(at_end) < len(ends):
         for message in consumer.consume(10_000, 1.0):
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None
             if message.error() is not None:
-                at_end.add(message.partition())
-            elif message.offset() < ends[message.partition()]:
-                found[message.partition(), message.offset()] += 1
+                at_end.add(partition)
+                continue
+            assert offset is not None
+            if offset < ends[partition]:
+                found[partition, offset] += 1
     consumer.close()
     return found
 

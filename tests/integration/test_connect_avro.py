@@ -43,7 +43,11 @@ FLUSH_ROWS = 70
 
 _TIME = {"type": "long", "logicalType": "timestamp-millis"}
 _PRICE = {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}
-_FIRST = [{"name": "number", "type": "int"}, {"name": "at", "type": _TIME}, {"name": "article", "type": "string"}]
+_FIRST: list[dict[str, Any]] = [
+    {"name": "number", "type": "int"},
+    {"name": "at", "type": _TIME},
+    {"name": "article", "type": "string"},
+]
 _NOTE = {"name": "note", "type": ["null", "string"], "default": None}
 _COUNTRY = {"name": "country", "type": "string", "default": "FR"}
 

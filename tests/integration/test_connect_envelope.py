@@ -121,7 +121,7 @@ def log(kafka_server: Any) -> Log:
             payload, row = _message(index, version, time_ms)
             value: bytes | None = json.dumps({"schema": SCHEMAS[version], "payload": payload}).encode()
             key: str | None = f"key {index}"
-            headers = [("index", str(index)), ("source", "shop")]
+            headers: list[tuple[str, str | bytes | None]] = [("index", str(index)), ("source", "shop")]
             if index % 41 == 7:
                 key = None
                 made.rejects[partition, index] = "Key cannot be null for SinkRecord: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def signer(request: Request) -> tuple[str, str, str]:
 
 def sent(store: HttpProxy, header: str) -> dict[str, str | None]:
     """Returns the value of the header in each kind of request."""
-    kinds = {
+    kinds: dict[str, Callable[[Request], bool]] = {
         "put": lambda r: r.method == "PUT" and "partNumber=" not in r.query,
         "create": lambda r: r.method == "POST" and r.query == "uploads",
         "part": lambda r: r.method == "PUT" and "partNumber=" in r.query,

@@ -310,6 +310,6 @@ def _field_value(field: FieldDescriptor, value: Any) -> Any:
     if field.enum_type is not None:
         names = {number: known.name for number, known in field.enum_type.values_by_number.items()}
         return names.get(value, f"UNKNOWN_ENUM_VALUE_{field.enum_type.name}_{value!r}")
-    if field.type == FieldDescriptor.TYPE_UINT64 and value >= 1 << 63:
+    if field.type == FieldDescriptor.TYPE_UINT64 and isinstance(value, int) and value >= 1 << 63:
         return value - (1 << 64)  # the bits are kept in a signed column, as Confluent's converter does
     return value

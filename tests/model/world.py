@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import datetime
+import functools
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -321,9 +322,9 @@ class Member(concurrent.futures.Executor):
 
     # ---- Executor
 
-    def submit(self, function: Callable[[], Any]) -> concurrent.futures.Future[Any]:
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self.calls.append((future, function))
+        self.calls.append((future, functools.partial(function, *args, **kwargs)))
         return future
 
     # ---- Storage

@@ -6,6 +6,7 @@ import datetime
 import io
 import json
 import struct
+import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -127,8 +128,9 @@ class ZooRegistry:
     def __init__(self) -> None:
         self._texts: list[str] = []
 
-    def schema(self, schema_id: int, subject: str) -> RegisteredSchema:
+    def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
         """See `SchemaRegistry.schema`."""
+        assert isinstance(schema_id, int)
         if schema_id >= len(self._texts):
             raise SchemaNotFound(f"{schema_id} in {subject}")
         return RegisteredSchema(schema_id, "AVRO", self._texts[schema_id], version=1)

@@ -62,7 +62,7 @@ class S3:
 
     def add_user(self, name: str, secret: str) -> None:
         """Make a user without any right. The server has to have been started with `users=True`."""
-        admin = [self._binary, "admin", "--access", self.key, "--secret", self.secret, "--endpoint-url", self.url]
+        admin = [str(self._binary), "admin", "--access", self.key, "--secret", self.secret, "--endpoint-url", self.url]
         user = ["create-user", "--access", name, "--secret", secret, "--role", "user"]
         subprocess.run([*admin, *user], check=True, capture_output=True, timeout=30)
 

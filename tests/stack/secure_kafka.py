@@ -20,6 +20,7 @@ from confluent_kafka.admin import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 
@@ -79,7 +80,9 @@ class SecureKafka(Node):
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
             credential = ScramCredentialInfo(mechanism, 4096)
-            users = [UserScramCredentialUpsertion(user, credential, password.encode()) for user, password in USERS.items()]
+            users: list[UserScramCredentialAlteration] = [
+                UserScramCredentialUpsertion(user, credential, password.encode()) for user, password in USERS.items()
+            ]
             for future in self._admin.alter_user_scram_credentials(users).values():
                 future.result(_LIMIT_S)
 
@@ -92,10 +95,10 @@ class SecureKafka(Node):
         """Take all rights of a user away."""
         everything = AclBindingFilter(
             ResourceType.ANY,
-            None,
+            None,  # type: ignore[arg-type]  # any name, which the stubs don't know
             ResourcePatternType.ANY,
             f"User:{user}",
-            None,
+            None,  # type: ignore[arg-type]  # any host, which the stubs don't know
             AclOperation.ANY,
             AclPermissionType.ANY,
         )

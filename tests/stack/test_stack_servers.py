@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -172,5 +173,5 @@ def test_a_port_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
             return next(drawn)
 
     monkeypatch.setattr(server, "_random", Drawn())
-    monkeypatch.setattr(server.socket.socket, "bind", lambda *_: None)
+    monkeypatch.setattr(socket.socket, "bind", lambda *_: None)
     assert port != server.free_port()

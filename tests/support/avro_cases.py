@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import struct
 from collections.abc import Callable
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import fastavro
@@ -38,7 +39,12 @@ def _same(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, Any]]:
     return values.map(lambda value: (value, value))
 
 
-def _floats(width: int) -> st.SearchStrategy[Any]:
+def _by_side(value: Callable[[int], Any]) -> tuple[Any, Any]:
+    """Returns a value made of the first halves of pairs, and one made of the second halves."""
+    return value(0), value(1)
+
+
+def _floats(width: Literal[32, 64]) -> st.SearchStrategy[Any]:
     return st.floats(allow_nan=False, width=width)
 
 
@@ -111,21 +117,21 @@ def avro_cases(draw: st.DrawFn, *, readable: bool = False) -> AvroCase:
 
     def case(depth: int) -> AvroCase:
         nested = [record, array, map_, nullable, union, single, *([] if readable else [entries])] if depth < 3 else []
-        chosen = draw(st.sampled_from([*scalars, *nested, *nested]))
-        return chosen(depth) if chosen in nested else chosen()  # type: ignore[call-arg,arg-type]
+        below: list[Callable[[], AvroCase]] = [functools.partial(make, depth) for make in nested]
+        return draw(st.sampled_from([*scalars, *below, *below]))()
 
     def record(depth: int) -> AvroCase:
         name = f"R{next(counter)}"
         fields = [(f"f{i}", case(depth + 1)) for i in range(draw(st.integers(1, 4 if depth == 0 else 2)))]
         values = st.tuples(*[field.values for _, field in fields]).map(
-            lambda pairs: tuple({field: pair[side] for (field, _), pair in zip(fields, pairs, strict=True)} for side in (0, 1))
+            lambda pairs: _by_side(lambda s: {field: pair[s] for (field, _), pair in zip(fields, pairs, strict=True)})
         )
         schema = {"type": "record", "name": name, "fields": [{"name": field, "type": c.schema} for field, c in fields]}
         return AvroCase(schema, values, name)
 
     def array(depth: int) -> AvroCase:
         items = case(depth + 1)
-        values = st.lists(items.values, max_size=4).map(lambda pairs: tuple([pair[side] for pair in pairs] for side in (0, 1)))
+        values = st.lists(items.values, max_size=4).map(lambda pairs: _by_side(lambda side: [pair[side] for pair in pairs]))
         return AvroCase({"type": "array", "items": items.schema}, values, "array")
 
     def map_(depth: int) -> AvroCase:

@@ -19,8 +19,8 @@ def unique(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """Polls the condition until it holds, and returns its value."""
+def wait_until(condition: Callable[..., Any], what: str, limit_s: float = LIMIT_S) -> Any:
+    """Polls the condition, a function without required arguments, until it holds, and returns its value."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -85,9 +85,9 @@ def nested_field(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]
     rows = rows_of_value(given["value"], given["value_schema"], folder)
     time: int | None = extractor.extract(rows, _EPOCH)[0].as_py()
     if time is None:
-        error = _unusable(extractor, rows)
-        inner = error.message.removeprefix(_WRAPPED)  # what an extractor makes of the failure stands before it
-        raise error if inner == error.message else CaseError("DataException", inner)
+        unusable = _unusable(extractor, rows)
+        inner = unusable.message.removeprefix(_WRAPPED)  # what an extractor makes of the failure stands before it
+        raise unusable if inner == unusable.message else CaseError("DataException", inner)
     return {"value": time}
 
 

@@ -68,7 +68,7 @@ def test_an_overlap_is_found() -> None:
 
 def test_a_missing_sibling_is_found() -> None:
     """A missing sibling is a finding, unless its flush is just being delivered."""
-    footers = {"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),))}
+    footers: dict[str, FlushFooter | None] = {"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),))}
 
     assert [Kind.MISSING_FILE] == kinds(judge(footers, 10))
     assert [] == kinds(judge(footers, 0))

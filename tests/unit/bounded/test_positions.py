@@ -13,8 +13,8 @@ UTC = datetime.timezone.utc
 NOW = datetime.datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def at(*parts: int, zone: datetime.timezone = UTC) -> TimePosition:
-    return TimePosition(datetime.datetime(*parts, tzinfo=zone))  # type: ignore[arg-type]
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, microsecond: int = 0) -> TimePosition:
+    return TimePosition(datetime.datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

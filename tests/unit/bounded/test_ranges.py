@@ -75,7 +75,7 @@ def test_text_that_is_not_json_is_refused() -> None:
 
 def test_the_digest_depends_on_ranges_cluster_and_place() -> None:
     """The same ranges to the same place have the same digest, and others have another one."""
-    same = Ranges(dict(reversed(RANGES.of.items())), "cluster")
+    same = Ranges(dict(reversed(list(RANGES.of.items()))), "cluster")
     others = {
         Ranges(RANGES.of, "other").digest("place"),
         Ranges({**RANGES.of, TopicPartition("orders", 11): TopicRange(0, 0)}, "cluster").digest("place"),

@@ -303,7 +303,7 @@ def test_a_run_that_is_stopped_by_a_signal(sink: Sink) -> None:
     sink.configure(**{"flush.size": "10"})
     options = argparse.Namespace(start="0", end="250", range=None, result=str(sink.result))
     config, worker = load_connect_config(sink.folder / "sink.json"), load_worker_config(bootstrap_servers=sink.broker.bootstrap)
-    stopped = []
+    stopped: list[Event] = []
 
     def stop(event: Event) -> None:
         if isinstance(event, FilePublished) and not stopped:
@@ -339,7 +339,7 @@ def test_http(sink: Sink) -> None:
     sink.configure(**{"flush.size": "10"})
     options = argparse.Namespace(start="0", end="250", range=None, result=str(sink.result))
     config, worker = load_connect_config(sink.folder / "sink.json"), load_worker_config(bootstrap_servers=sink.broker.bootstrap)
-    answers = []
+    answers: list[Any] = []
 
     def ask(event: Event) -> None:
         if isinstance(event, FilePublished) and not answers:
