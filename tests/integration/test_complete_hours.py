@@ -164,6 +164,6 @@ def test_ten_hours_with_two_followers(
         names = [file.name for marker in markers for file in marker.files]
         folder = tmp_path / "copy" / folder_of(topic.name, hour)
         assert sorted(names) == sorted(file.name for file in folder.glob("*.parquet"))
-        counted = duckdb.sql(f"SELECT count(*) FROM read_parquet('{folder}/*.parquet')").fetchall()
+        counted = duckdb.execute(f"SELECT count(*) FROM read_parquet('{folder}/*.parquet')").fetchall()
         assert [(sum(marker.rows for marker in markers),)] == counted
     assert 0 == main(["audit", str(path), *servers])

@@ -69,7 +69,7 @@ class Sink:
 
     def rows(self) -> list[tuple[int, str]]:
         query = f"SELECT _kafka_offset, text FROM read_parquet('{self._folder}/**/*.parquet') ORDER BY 1"
-        return duckdb.sql(query).fetchall()
+        return duckdb.execute(query).fetchall()
 
 
 def expected(*runs: tuple[str, int]) -> Sequence[tuple[int, str]]:

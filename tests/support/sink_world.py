@@ -68,13 +68,13 @@ class SinkWorld:
             task.close(flush=False)
 
     def step_until(
-        self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0.1, timeout_s: float = 0.001
+        self, task: SinkTask, condition: Callable[..., Any], *, seconds: float = 0.1, timeout_s: float = 0.001
     ) -> None:
         """Steps while time passes.
 
         Args:
             task: The task.
-            condition: Ends the loop.
+            condition: Ends the loop. It has no required arguments.
             seconds: How much time passes by the clock between two steps.
             timeout_s: How long a step waits for records in real time. Tasks with threads need some; with an
                 `InlineExecutor`, 0 is enough.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kafka2parquet.connect.build import build_task
@@ -14,7 +15,7 @@ from tests.support.connect_story import STORY
 _STEPS = 1000
 
 
-def story_properties(changes: dict[str, str]) -> dict[str, str]:
+def story_properties(changes: Mapping[str, str]) -> dict[str, str]:
     """Returns the properties of the story's sink for the topic `t`, with changes."""
     return {**read_properties(STORY).values, "topics": "t", **changes}
 

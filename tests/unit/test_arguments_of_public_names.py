@@ -36,7 +36,7 @@ from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.records import TopicPartition
 
 NAN = float("nan")
-FUNCTION = print
+FUNCTION: Any = print
 HOUR = datetime.timedelta(hours=1)
 OTHER = object()
 
@@ -49,14 +49,14 @@ SECONDS = (-1, True, NAN, float("inf"), "1", HOUR)
 DURATION = (3600, 1.5, "1h", datetime.timedelta(), -HOUR, None)
 TEXT = (1, b"x", True, ["x"])
 NAME = (*TEXT, "", " ")
-NAMES = (1, b"x", [], "", [""], ["a", 1], {"a": 1}, {"a"})
+NAMES: tuple[Any, ...] = (1, b"x", [], "", [""], ["a", 1], {"a": 1}, {"a"})
 PATH = (*TEXT, "", "a..b")
 PATHS = (*NAMES, "a..b")
 ZONE = (*NAME, "Mars", "europe/paris")
 INSTANCE = (1, "x", OTHER)
 CALLABLE = (1, "x", OTHER, str)
-TEXTS = (1, "x", [], {1: "x"}, {"x": 1})
-SETTINGS = (1, "x", [], {1: "x"})
+TEXTS: tuple[Any, ...] = (1, "x", [], {1: "x"}, {"x": 1})
+SETTINGS: tuple[Any, ...] = (1, "x", [], {1: "x"})
 
 
 def word(of: Any) -> tuple[object, ...]:
@@ -665,7 +665,7 @@ VALUES = {
 }
 
 
-def _task() -> k.SinkTask:
+def _task() -> Any:
     return next(each for each in CASES if each.of is k.SinkTask).of(**_right_of(k.SinkTask))
 
 

@@ -27,13 +27,13 @@ from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, Timestam
         ("x", None, "x.avro"),
     ],
 )
-def test_view_name(name: str, view: str | None, expected: str) -> None:
+def test_view_name(name: str, view: View | None, expected: str) -> None:
     """The name of the view is inserted before the extension, which counts only at the end."""
     assert expected == view_name(name, view, ".avro")
 
 
 @pytest.mark.parametrize("view", [None, "keys", "headers"])
-def test_key_is_parsed_into_its_parts(view: str | None) -> None:
+def test_key_is_parsed_into_its_parts(view: View | None) -> None:
     """Parsing restores a key's parts, also in a folder that looks like an extension."""
     naming = ObjectNaming(topics_dir="this.is.snappy.parquet.dir")
     name = naming.parse(naming.key("orders", 3, "a=1/b=x.keys", 42, view=view))
@@ -221,7 +221,7 @@ class TestFoldersByTime:
     """Topics whose folder names begin with a fixed part and end with a part from each record."""
 
     @staticmethod
-    def naming(topic_format: str = "${topic}-${timestamp}", **settings: str) -> ObjectNaming:
+    def naming(topic_format: str = "${topic}-${timestamp}", **settings: Any) -> ObjectNaming:
         return ObjectNaming(topic_folders=RoutedFolders([Route(TimestampRouter(topic_format))]), **settings)
 
     def test_keys(self) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka2parquet.records import View
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows, without_columns
 from tests.support.batches import batch_of
 
@@ -19,7 +20,7 @@ def groups_of(numbers: list[int]) -> list[Rows]:
     for number in sorted(set(numbers)):
         mask = pa.array([each == number for each in numbers])
         offsets = batch.offsets.filter(mask)
-        views = {"keys": pa.table({"key": offsets})}
+        views: dict[View, pa.Table] = {"keys": pa.table({"key": offsets})}
         groups.append(Rows(batch, offsets, batch.timestamps_ms.filter(mask), pa.table({f"c{number}": offsets}), views=views))
     return groups
 

@@ -100,7 +100,7 @@ def test_first_failure_stops_the_others_and_is_raised() -> None:
 def test_failing_factory_is_raised() -> None:
     """A factory that raises an error fails the runner like a task that fails."""
 
-    def make() -> None:
+    def make() -> Any:
         raise ValueError("can't be made")
 
     with pytest.raises(ValueError, match="can't be made"):
@@ -155,7 +155,10 @@ def test_a_stop_says_so_and_what_it_leaves(caplog: pytest.LogCaptureFixture) -> 
             wait_until(lambda: caplog.messages, "the line that says so")
             return StepResult(open_rows=7)
 
-    runner = TaskRunner([lambda: Unfinished([])], shutdown_timeout_s=12)
+    def make() -> Any:
+        return Unfinished([])
+
+    runner = TaskRunner([make], shutdown_timeout_s=12)
     driver = threading.Thread(target=runner.run)
     with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
         driver.start()
@@ -174,7 +177,7 @@ def test_progress_is_logged_less_often_while_there_is_none(caplog: pytest.LogCap
     """An idle sink logs its progress after 1, 3, 7 seconds and so on, and in each interval again once it has new rows."""
     log = _ProgressLog(1.0, 0.0)
     with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
-        logged_at_s = []
+        logged_at_s: list[int] = []
         for second in range(1, 20):
             log.update(Progress(committed_rows=second if second > 16 else 0), float(second))
             if len(caplog.messages) > len(logged_at_s):

@@ -30,7 +30,7 @@ BASE = {
     "timezone": "America/Los_Angeles",
     "locale": "en",
 }
-HOURLY = {
+HOURLY: dict[str, str | None] = {
     "partitioner.class": "io.confluent.connect.storage.partitioner.TimeBasedPartitioner",
     "path.format": "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH",
     "partition.duration.ms": "3600000",
@@ -120,7 +120,9 @@ def test_pattern_of_java() -> None:
     """Java's notation for named groups is accepted, although Python's differs."""
     config = load_connect_config(_changed({"topics": None, "topics.regex": r"shop\.(?<what>[a-z]+)$"}))
     assert config.topics_pattern is not None
-    assert config.topics_pattern.fullmatch("shop.orders")["what"] == "orders"
+    match = config.topics_pattern.fullmatch("shop.orders")
+    assert match is not None
+    assert match["what"] == "orders"
 
 
 def test_licence_is_accepted_with_a_note() -> None:

@@ -58,6 +58,7 @@ def test_bad_records_are_rejects_with_their_reasons() -> None:
 def test_none_is_a_tombstone() -> None:
     """A record for which `decode` returns None is reported as a tombstone."""
     converted = Literals().convert(batch_of(texts({"a": 1}, None, {"a": 3})))
+    assert converted.tombstones is not None
     assert ([1, 3], [1]) == (converted.rows.table["a"].to_pylist(), converted.tombstones.to_pylist())
 
 
@@ -98,7 +99,7 @@ def test_something_else_than_a_mapping_ends_the_task(returned: str) -> None:
 def test_constructor_checks_its_arguments() -> None:
     """The error for a wrong argument names the subclass that was called."""
     with pytest.raises(ConfigurationError, match="Literals: schema has to be a Schema, not a dict"):
-        Literals({"a": "int"})  # type: ignore[arg-type]
+        Literals({"a": "int"})
 
 
 MEMBERS = st.dictionaries(

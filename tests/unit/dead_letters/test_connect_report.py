@@ -31,13 +31,16 @@ def test_headers_are_those_of_connect() -> None:
         ("exception.class.name", "org.apache.kafka.connect.errors.DataException"),
         ("exception.message", "not JSON"),
     ] == list(headers.items())
+    assert stacktrace is not None
     assert "org.apache.kafka.connect.errors.DataException: not JSON" == stacktrace.splitlines()[0]
 
 
 def test_reject_without_reason_has_a_null_message() -> None:
     """A reject without a reason has a null message, like a Java exception without a message."""
     headers = _headers(reason="", exception="a.B")
-    assert (None, "a.B") == (headers["exception.message"], headers["exception.stacktrace"].splitlines()[0])
+    stacktrace = headers["exception.stacktrace"]
+    assert stacktrace is not None
+    assert (None, "a.B") == (headers["exception.message"], stacktrace.splitlines()[0])
 
 
 @pytest.mark.parametrize(

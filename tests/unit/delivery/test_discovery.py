@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Mapping
+from typing import Any
 
 from kafka2parquet import HourlyPartitioner, RecordCountRotation
 from kafka2parquet.converters.record_views import RecordViews
@@ -33,7 +34,7 @@ def test_each_footer_is_read_once() -> None:
     for number in range(RECORDS):
         value = b"no JSON" if number % 7 == 3 else b'{"a":%d}' % number
         world.append(value, key=b"%d" % number, time_ms=number % 3 * HOUR_MS)
-    parts = {
+    parts: dict[str, Any] = {
         "partitioner": HourlyPartitioner(),
         "views": RecordViews(keys=True),
         "tolerance": "skip",

@@ -27,7 +27,7 @@ def a_world(folder: str) -> SinkWorld:
 def test_a_row_of_an_impossible_folder_is_a_reject(folder: str) -> None:
     """The row goes to the quarantine, and the rows around it go to their files."""
     world = a_world(f"x/{folder}")
-    parts = {
+    parts: dict[str, Any] = {
         "rotation": RecordCountRotation(2),
         "partitioner": FieldPartitioner(["folder"], escape=False),
         "tolerance": "skip",

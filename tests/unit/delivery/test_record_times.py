@@ -31,7 +31,7 @@ def a_world(times_ms: list[int]) -> SinkWorld:
 
 
 def ranges(world: SinkWorld) -> dict[str, tuple[int | None, ...]]:
-    found = {}
+    found: dict[str, tuple[int | None, ...]] = {}
     for key, stored in world.storage.objects.items():
         footer = FlushFooter.from_metadata(stored.metadata)
         assert footer is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -66,7 +66,7 @@ class TextsAndLists(RecordConverter):
         return "texts-and-lists"
 
 
-def world_of(values: dict[int, bytes | None], *, hours: int = 3) -> SinkWorld:
+def world_of(values: Mapping[int, bytes | None], *, hours: int = 3) -> SinkWorld:
     """Makes a world of twelve records that alternate between the folders of `hours` hours, with some values replaced."""
     world = SinkWorld()
     for number in range(COUNT):
@@ -380,7 +380,11 @@ def test_no_column_is_lost_where_schemas_may_not_share_files_any_more(mode: Comp
     world = SinkWorld()
     for number in range(COUNT):
         world.append(b"{}", time_ms=number // 2 % 2 * HOUR_MS)
-    parts = {"converter": TwoVersions(), "partitioner": HourlyPartitioner(), "rotation": RecordCountRotation(COUNT)}
+    parts: dict[str, Any] = {
+        "converter": TwoVersions(),
+        "partitioner": HourlyPartitioner(),
+        "rotation": RecordCountRotation(COUNT),
+    }
     world.run(COUNT, die_at=POINTS[die_at], **parts)
     before = dict(world.storage.objects)
     if mode is CompatibilityMode.NONE:  # columns of all schemas hold all that the rows have

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kafka2parquet import HourlyPartitioner, RecordCountRotation
@@ -63,7 +65,7 @@ def test_a_flush_of_rejects_is_found_by_a_longer_flush_with_its_start(dies: bool
     The next flush from that offset has rows, too. Its anchor has the key of its first record, as the published flush has.
     """
     world = SinkWorld()
-    parts = {"tolerance": "skip", "quarantine": True, "rotation": RecordCountRotation(2)}
+    parts: dict[str, Any] = {"tolerance": "skip", "quarantine": True, "rotation": RecordCountRotation(2)}
     with world.task(**parts) as task:
         world.step_until(task, lambda: world.committed == 0, seconds=1)
         late = world.kafka.committed("group", "events", 0)
@@ -90,7 +92,12 @@ def test_rejects_are_kept_once_whatever_crashes(after: str) -> None:
     world = SinkWorld()
     for number in range(12):
         world.append(GOOD if number % 3 else BAD, time_ms=number % 2 * 3_600_000)
-    parts = {"tolerance": "skip", "quarantine": True, "rotation": RecordCountRotation(4), "partitioner": HourlyPartitioner()}
+    parts: dict[str, Any] = {
+        "tolerance": "skip",
+        "quarantine": True,
+        "rotation": RecordCountRotation(4),
+        "partitioner": HourlyPartitioner(),
+    }
     world.run(12, die_at=points[after], **parts)
     world.run(12, **parts)
     assert {offset: 1 for offset in range(12) if offset % 3} == world.offsets()

@@ -17,7 +17,7 @@ from kafka2parquet.partitioners import CompositePartitioner, PerRecordPartitione
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rotation import RotationPolicy
 from kafka2parquet.rotation.base import Cut, Due, FlushStats
-from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows, Transformed
+from kafka2parquet.rows import Converted, PartitionedRows, Row, Rows
 from kafka2parquet.testing import MemoryStorage
 from kafka2parquet.transforms import Transform
 from tests.support.sink_world import SinkWorld
@@ -32,12 +32,12 @@ class Policy(RotationPolicy):
     answer: Any = None
     due: Any = None
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
-    def due_at(self, stats: FlushStats) -> Due | None:
+    def due_at(self, stats: FlushStats) -> Any:
         return self.due
 
 
@@ -96,14 +96,14 @@ class BrokenTransform(Transform):
     def fingerprint(self) -> str:
         return "broken"
 
-    def apply(self, rows: Rows) -> Transformed:
+    def apply(self, rows: Rows) -> Any:
         if self.result is None:
             raise OverflowError("too large")
         return self.result
 
 
 class BrokenPartitioner(PerRecordPartitioner):
-    fingerprint = "broken"  # type: ignore[assignment]
+    fingerprint = "broken"
 
     def encode(self, row: Row) -> str:
         raise OverflowError("too large")
@@ -133,7 +133,7 @@ class ChangedConverter(JsonConverter):
     def __attrs_pre_init__(self) -> None:
         super().__init__()
 
-    def convert(self, batch: ConsumedBatch) -> Converted:
+    def convert(self, batch: ConsumedBatch) -> Any:
         return self.change(super().convert(batch))
 
 
@@ -143,7 +143,7 @@ class ChangedPartitioner(DefaultPartitioner):
 
     change: Any
 
-    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Any:
         return self.change(super().partition(rows, opened_at))
 
 

@@ -200,10 +200,16 @@ def test_a_broker_without_tls(authority: Authority) -> None:
     assert "security.protocol=PLAINTEXT" in finding.paste
 
 
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
 def test_a_web_server(authority: Authority) -> None:
     """A server that answers in HTTP is not a broker, with and without TLS."""
-    server = http.server.ThreadingHTTPServer((HOST, 0), http.server.BaseHTTPRequestHandler)
-    server.RequestHandlerClass.log_message = lambda *_: None  # type: ignore[method-assign,assignment]
+    server = http.server.ThreadingHTTPServer((HOST, 0), Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

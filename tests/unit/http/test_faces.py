@@ -152,6 +152,15 @@ def test_the_accept_header_reaches_the_app(ask: Ask) -> None:
     assert ask("GET", "/metrics", openmetrics).content_type.startswith("application/openmetrics-text")
 
 
+def run_asgi(scope: Any, receive: Any, send: Any) -> None:
+    """Runs the ASGI application until it returns."""
+
+    async def answer() -> None:
+        await make_asgi_app(APP)(scope, receive, send)
+
+    asyncio.run(answer())
+
+
 @pytest.mark.parametrize(
     ("root", "path"), [("", "/status"), ("/s", "/status"), ("/s", "/s/status"), ("/sink", "/sink/status"), ("/sink", "/sink")]
 )
@@ -166,7 +175,7 @@ def test_the_place_where_asgi_is_mounted(root: str, path: str) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "root_path": root, "path": path, "headers": []}
-    asyncio.run(make_asgi_app(APP)(scope, unused, send))
+    run_asgi(scope, unused, send)
     expected = APP.respond("GET", "/" if path == root else "/status")
     assert (expected.status, expected.body) == (sent[0]["status"], sent[1]["body"])
 
@@ -182,7 +191,7 @@ def test_asgi_lifespan() -> None:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    asyncio.run(make_asgi_app(APP)({"type": "lifespan"}, receive, send))
+    run_asgi({"type": "lifespan"}, receive, send)
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == sent
 
 
@@ -193,7 +202,7 @@ def test_asgi_websockets_are_refused() -> None:
         raise AssertionError("nothing is received or sent")
 
     with pytest.raises(ValueError, match="over HTTP, and not over websocket"):
-        asyncio.run(make_asgi_app(APP)({"type": "websocket"}, unused, unused))
+        run_asgi({"type": "websocket"}, unused, unused)
 
 
 def raw(server: StatusServer, request: bytes) -> bytes:

@@ -242,7 +242,9 @@ def test_pages_have_an_index_and_checksums() -> None:
     assert (True, True, True) == (column.has_column_index, column.has_offset_index, column.statistics.has_min_max)
     writer = ParquetWriter(compression="none", in_memory_bytes=4 << 20).open()
     writer.append(table)
-    content = bytearray(writer.finish({}).content)
+    finished = writer.finish({}).content
+    assert isinstance(finished, bytes)
+    content = bytearray(finished)
     content[len(content) // 2] ^= 1
     with pytest.raises(OSError, match="CRC"):
         pq.read_table(pa.BufferReader(bytes(content)), page_checksum_verification=True)
@@ -276,7 +278,7 @@ def test_a_higher_level_makes_smaller_files() -> None:
 
 def test_maps_whose_keys_are_not_text() -> None:
     """Confluent's sink makes lists of them, as Avro has no such maps; at any depth, with nulls and in slices."""
-    entries = [{"m": [(1, "a"), (2, None)]}, {"m": None}, None, {"m": []}, {"m": [(3, "c")]}]
+    entries: list[dict[str, Any] | None] = [{"m": [(1, "a"), (2, None)]}, {"m": None}, None, {"m": []}, {"m": [(3, "c")]}]
     type_ = pa.struct([("m", pa.map_(pa.int8(), pa.string()))])
     table = pa.table({"text": pa.array([[("k", 1)]] * 5, pa.map_(pa.string(), pa.int64())), "x": pa.array(entries, type_)})
     expected = [

@@ -78,7 +78,7 @@ def test_three_levels_and_a_delimiter() -> None:
 
 def test_times_are_those_of_the_partitioner_by_time() -> None:
     """The times come from the time-based partitioner, wherever it stands."""
-    columns = {"country": ["FR"], "at": [NOON_MS]}
+    columns: dict[str, list[object]] = {"country": ["FR"], "at": [NOON_MS]}
     for order in ([FieldPartitioner(["country"]), _daily()], [_daily(), FieldPartitioner(["country"])]):
         assert [NOON_MS] == _partition(CompositePartitioner(*order), **columns).rows.timestamps_ms.to_pylist()
 

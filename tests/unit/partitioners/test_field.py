@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -112,7 +113,7 @@ RECORDS = [{}, {"field": None}, {"field": 1}, {"field": 1.5}, {"field": 7}, {}, 
 def test_folders_do_not_depend_on_how_batches_fall(at_once: int) -> None:
     """A record's folder doesn't depend on the records that are converted with it."""
     world = SinkWorld()
-    parts = {
+    parts: dict[str, Any] = {
         "rotation": RecordCountRotation(1),
         "partitioner": FieldPartitioner(["field"], escape=False),
         "tolerance": "skip",

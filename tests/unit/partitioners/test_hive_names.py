@@ -6,6 +6,7 @@ import datetime
 import json
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -36,7 +37,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     world = SinkWorld()
     world.append(*(json.dumps({"id": number, "c": value}).encode() for number, value in enumerate(VALUES)))
-    parts = {"storage": FsspecStorage(str(folder)), "partitioner": FieldPartitioner(["c"])}
+    parts: dict[str, Any] = {"storage": FsspecStorage(str(folder)), "partitioner": FieldPartitioner(["c"])}
     world.run(len(VALUES), rotation=RecordCountRotation(len(VALUES)), **parts)
     return folder / "topics" / "events"
 
@@ -55,7 +56,7 @@ def test_each_value_has_its_own_folder(table: Path) -> None:
 def test_duckdb_reads_the_values_back(table: Path) -> None:
     """DuckDB restores the values from the folder names."""
     files = f"read_parquet('{table}/**/*.parquet', hive_partitioning=true, hive_types={{'c': VARCHAR}})"
-    assert OF_DUCKDB == duckdb.sql(f"select id, c from {files} order by id").fetchall()
+    assert OF_DUCKDB == duckdb.execute(f"select id, c from {files} order by id").fetchall()
 
 
 def test_polars_reads_the_values_back(table: Path) -> None:

@@ -59,6 +59,7 @@ def test_both_print_the_same(parts: Any, end: Any, moment: Any) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=datetime.timezone.utc)
     joda = joda_pattern(pattern)
     assume(joda is not None)
+    assert joda is not None
     assert moment.strftime(pattern) == PathFormat(joda).format(moment)
 
 

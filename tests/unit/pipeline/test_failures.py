@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rotation.base import Cut, FlushStats
-from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows, Transformed
 from kafka2parquet.transforms import MapTable
 from tests.support.sink_world import SinkWorld
 
@@ -53,7 +54,7 @@ class BreakingColumns(MetadataColumns):
         super().__init__()
         self.check = breaking(error)
 
-    def add(self, rows: Rows) -> Converted:
+    def add(self, rows: Rows) -> Transformed:
         self.check(rows)
         return super().add(rows)
 
@@ -76,7 +77,7 @@ def breaking_transform(error: BaseException) -> MapTable:
     return MapTable(transform)
 
 
-STEPS = {
+STEPS: Mapping[str, Callable[[BaseException], dict[str, Any]]] = {
     "decode": lambda error: {"converter": BreakingConverter(error)},
     "transform": lambda error: {"transforms": [breaking_transform(error)]},
     "write": lambda error: {"metadata_columns": BreakingColumns(error)},

@@ -14,7 +14,7 @@ from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
 
-class Raising(MemoryFileSystem):
+class Raising(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """Raises the given errors."""
 
     cachable = False

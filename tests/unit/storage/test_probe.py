@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec import AbstractFileSystem
@@ -59,10 +60,15 @@ class FakeStore:
         self.objects.pop(key, None)
 
 
+def probe(store: Any) -> None:
+    """Probes a double, which has only what the probe calls."""
+    probe_store(store, "fake://", "p/")
+
+
 def test_a_store_that_creates_only_passes() -> None:
     """A store that never replaces objects passes the probe, which leaves nothing behind."""
     store = FakeStore()
-    probe_store(store, "fake://", "p/")
+    probe(store)
 
     assert {} == store.objects
 
@@ -73,7 +79,7 @@ def test_a_store_that_replaces_fails(way: str) -> None:
     store = FakeStore((way,))
 
     with pytest.raises(GuaranteeError, match="replace"):
-        probe_store(store, "fake://", "p/")
+        probe(store)
     assert {} == store.objects
 
 
@@ -88,14 +94,14 @@ def test_a_store_that_lies_about_the_winner_fails() -> None:
             return created
 
     with pytest.raises(GuaranteeError):
-        probe_store(Liar(), "fake://", "p/")
+        probe(Liar())
 
 
 def test_a_loser_that_is_asked_to_try_again_has_lost() -> None:
     """S3 may answer 409 to it."""
     store = FakeStore()
     store.create_errors = [StorageUnavailableError("409")]
-    probe_store(store, "fake://", "p/")
+    probe(store)
 
     assert {} == store.objects
 
@@ -107,13 +113,13 @@ def test_a_store_that_can_not_be_reached_says_why(error: Kafka2ParquetError) -> 
     store.create_errors = [error, error]
 
     with pytest.raises(type(error)):
-        probe_store(store, "fake://", "p/")
+        probe(store)
 
 
 def test_the_right_to_delete_is_not_needed() -> None:
     """The object stays, below the prefix."""
     store = FakeStore()
     store.delete_error = StoragePermissionError("no")
-    probe_store(store, "fake://", "p/")
+    probe(store)
 
     assert 1 == len(list(store.list("p/probe-")))

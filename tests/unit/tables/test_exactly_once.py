@@ -143,7 +143,7 @@ def test_two_followers_at_once(world: TableWorld, table: Table) -> None:
 
 def test_columns_grow(world: TableWorld, table: Table) -> None:
     """New columns, also inside structs, are added to the table, and older files have nulls there."""
-    parts = {"rotation": RecordCountRotation(2)}
+    parts: dict[str, Any] = {"rotation": RecordCountRotation(2)}
     world.write(b'{"a":1,"s":{"x":1}}', b'{"a":2,"s":{"x":1}}', **parts)
     world.follower(table.target()).once()
     world.write(b'{"a":3,"b":"text","s":{"x":2,"y":true}}', **parts)

@@ -56,14 +56,20 @@ class World(SinkWorld):
         consumer = MemoryConsumer(self.kafka, group_id=GROUP, topics=[TOPIC], max_poll_records=100)
         return super().task(**{"consumer": consumer, "partitioner": HourlyPartitioner(), **parts})
 
-    def append(self, *values: bytes | None, time_ms: int = TEN_O_CLOCK_MS, **parts: bytes) -> None:
-        super().append(*values, time_ms=time_ms, **parts)
+    def append(
+        self,
+        *values: bytes | None,
+        key: bytes | None = None,
+        headers: bytes | None = None,
+        time_ms: int = TEN_O_CLOCK_MS,
+    ) -> None:
+        super().append(*values, key=key, headers=headers, time_ms=time_ms)
 
     def append_rows(self, count: int) -> None:
         self.append(*(b'{"number":%d}' % number for number in range(count)))
 
     def step_until(
-        self, task: SinkTask, condition: Callable[[], object], *, seconds: float = 0, timeout_s: float = 0.001
+        self, task: SinkTask, condition: Callable[..., Any], *, seconds: float = 0, timeout_s: float = 0.001
     ) -> None:
         super().step_until(task, condition, seconds=seconds, timeout_s=timeout_s)
 
@@ -136,10 +142,10 @@ def test_rows_of_several_polls_share_a_file_whatever_their_types(world: World) -
     message = json.dumps({"schema": schema, "payload": {"at": 1, "i": 2}}).encode()
     for _ in range(10):
         world.append(message)
-    for types, group in (("own", "a"), ("connect", "b")):
+    writers = (ParquetWriter(types="own"), ParquetWriter(types="connect"))
+    for writer, group in zip(writers, ("a", "b"), strict=True):
         storage = MemoryStorage()
         consumer = MemoryConsumer(world.kafka, group_id=group, topics=[TOPIC], max_poll_records=3)
-        writer = ParquetWriter(types=types)
         task = world.task(converter=JsonEnvelopeConverter(), storage=storage, consumer=consumer, writer=writer)
         world.step_until(task, lambda storage=storage: storage.objects)
         assert 10 == storage.table(key(0)).num_rows

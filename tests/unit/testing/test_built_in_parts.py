@@ -220,7 +220,7 @@ class TestConverters(ConverterContract):
     """Runs `ConverterContract` with the built-in converters."""
 
     @pytest.fixture(params=cases_of(CONVERTERS))
-    def case(self, request: pytest.FixtureRequest) -> Case[RecordConverter]:
+    def case(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
     @pytest.fixture
@@ -228,7 +228,7 @@ class TestConverters(ConverterContract):
         return case.make
 
     @pytest.fixture
-    def values(self, case: Case[RecordConverter]) -> Sequence[bytes]:
+    def values(self, case: Case[RecordConverter]) -> Any:
         return case.given
 
     @pytest.fixture
@@ -293,7 +293,7 @@ class TestPartitioners(PartitionerContract):
     """Runs `PartitionerContract` with the built-in partitioners."""
 
     @pytest.fixture(params=cases_of(PARTITIONERS))
-    def case(self, request: pytest.FixtureRequest) -> Case[Partitioner]:
+    def case(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
     @pytest.fixture
@@ -316,7 +316,7 @@ class EverySeventh(PerRecordRotation):
     """A rule of a user."""
 
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
-        return row.values["number"] % 7 == 0
+        return bool(row.values["number"] % 7 == 0)
 
 
 MINUTE = datetime.timedelta(minutes=1)
@@ -337,7 +337,7 @@ class TestRotationPolicies(RotationPolicyContract):
     """Runs `RotationPolicyContract` with the built-in policies."""
 
     @pytest.fixture(params=cases_of(POLICIES))
-    def case(self, request: pytest.FixtureRequest) -> Case[RotationPolicy]:
+    def case(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
     @pytest.fixture
@@ -451,7 +451,7 @@ class TestTransforms(TransformContract):
     """Runs `TransformContract` with the built-in transforms."""
 
     @pytest.fixture(params=cases_of(TRANSFORMS))
-    def case(self, request: pytest.FixtureRequest) -> Case[Transform]:
+    def case(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
     @pytest.fixture
@@ -459,7 +459,7 @@ class TestTransforms(TransformContract):
         return case.make
 
     @pytest.fixture
-    def rows(self, case: Case[Transform]) -> Rows:
+    def rows(self, case: Case[Transform]) -> Any:
         return case.given
 
     @pytest.fixture
@@ -473,7 +473,7 @@ class TestTransforms(TransformContract):
 INTERNAL = {"MovedToHeaders", "PerTopicConverter"}
 
 
-def subclasses(base: type) -> Iterator[type]:
+def subclasses(base: type[Any]) -> Iterator[type[Any]]:
     for found in base.__subclasses__():
         yield found
         yield from subclasses(found)

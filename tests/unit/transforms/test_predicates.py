@@ -64,7 +64,7 @@ def _written(transformed: Sequence[Transformed]) -> dict[int, dict[str, Any] | N
     """Returns the values by offset without nulls, and None for tombstones."""
     written: dict[int, dict[str, Any] | None] = {}
     for rows in (rows for part in transformed for rows in part.groups):
-        values = [None if rows.tombstones else {}] * len(rows)
+        values: list[dict[str, Any] | None] = [None if rows.tombstones else {}] * len(rows)
         if rows.table.num_columns:
             values = rows.table.to_pylist()
         for offset, value in zip(rows.offsets.to_pylist(), values, strict=True):
@@ -211,7 +211,7 @@ class TestTombstones:
         assert {1: {"id": 2}} == _applied([unwrap, Where(LeaveOut(), RecordIsTombstone())], records)
 
     @pytest.mark.parametrize(("behavior", "rejected"), [("warn", []), ("ignore", []), ("fail", [1])])
-    def test_handler(self, behavior: str, rejected: list[int]) -> None:
+    def test_handler(self, behavior: Any, rejected: list[int]) -> None:
         """The handler drops or rejects tombstones."""
         chain = TransformChain([TombstoneHandler(behavior)])
         transformed = [chain.apply(rows) for rows in _groups(self.RECORDS)]
@@ -221,14 +221,15 @@ class TestTombstones:
     def test_handler_of_another_behavior(self) -> None:
         """An unknown behavior is refused."""
         with pytest.raises(ConfigurationError, match="TombstoneHandler: behavior has to be 'ignore', 'warn' or 'fail'"):
-            TombstoneHandler("drop")
+            TombstoneHandler("drop")  # type: ignore[arg-type]  # a wrong value
 
 
 class OddOffsets(Predicate):
     """A user's predicate."""
 
     def holds(self, rows: Rows) -> np.ndarray:
-        return rows.offsets.to_numpy() % 2 == 1
+        is_odd: np.ndarray = rows.offsets.to_numpy() % 2 == 1
+        return is_odd
 
     @property
     def fingerprint(self) -> str:

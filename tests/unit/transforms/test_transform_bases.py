@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -133,7 +135,7 @@ def test_number_of_rows_has_to_stay() -> None:
 def test_result_has_to_be_a_table() -> None:
     """The error about a wrong result shows a forgotten `return`."""
     with pytest.raises(UsageError, match=r"MapTable returned NoneType; it has to return a pyarrow.Table"):
-        _apply(MapTable(lambda table: None), rows=rows_of(pa.table({"n": [1]})))  # type: ignore[arg-type, return-value]
+        _apply(MapTable(lambda table: None), rows=rows_of(pa.table({"n": [1]})))
 
 
 def test_transient_errors_pass() -> None:
@@ -151,7 +153,7 @@ class Odd(Transform):
 
     fingerprint = "odd"
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, **changes: Any) -> None:
         self.changes = changes
 
     def apply(self, rows: Rows) -> Transformed:

@@ -81,7 +81,8 @@ def test_elements_of_a_parameter_that_collects_are_named() -> None:
 
 def test_values_that_can_only_mean_one_thing_are_converted() -> None:
     """A single text becomes a sequence, and numpy's numbers become Python's."""
-    made = Sample("events", np.int64(3), seconds=np.float32(0.5), numbers={"a": np.int32(2)})
+    three, half, two = np.int64(3), np.float32(0.5), np.int32(2)
+    made = Sample("events", three, seconds=half, numbers={"a": two})  # type: ignore[arg-type,dict-item]  # numpy's numbers
     assert (("events",), (3,), 0.5, {"a": 2}) == (made.names, made.others, made.seconds, made.numbers)
     assert [int, float] == [type(made.others[0]), type(made.seconds)]
 

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def all_errors() -> list[type[errors.Kafka2ParquetError]]:
 
 def made(kind: type[errors.Kafka2ParquetError], text: str) -> errors.Kafka2ParquetError:
     """An error with that text, whatever else it takes."""
-    where = {"topic": "t", "partition": 0}
+    where: dict[str, Any] = {"topic": "t", "partition": 0}
     if issubclass(kind, errors.RejectedRecordError):
         return kind(**where, offset=1, stage="decode", reason=text)
     if issubclass(kind, errors.RecordError):

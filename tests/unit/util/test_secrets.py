@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def test_values_of_variables_are_shown_as_the_variables() -> None:
 
 
 @pytest.mark.parametrize("repeated", [repr, str])
-def test_reprs_hide(repeated: type[repr]) -> None:
+def test_reprs_hide(repeated: Callable[[object], str]) -> None:
     """The `repr` of options, configurations and secrets hides secrets."""
     url = f"http://u:{PLANTED}@h:1"
     options = S3Options(endpoint_url=url, proxy_url=url, secret_access_key=PLANTED)

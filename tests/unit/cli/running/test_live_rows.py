@@ -113,8 +113,8 @@ def test_unknown_lags() -> None:
 
 def test_note_of_a_topic() -> None:
     """A topic shows the state that all its topic-partitions share, or else the first of their next flushes."""
-    due = {"open_rows": 5, "next_flush_at": ago(-60), "next_flush_reason": "schedule"}
-    cases = {
+    due: dict[str, Any] = {"open_rows": 5, "next_flush_at": ago(-60), "next_flush_reason": "schedule"}
+    cases: dict[str, tuple[dict[str, Any], ...]] = {
         "stopped": ({"state": "stopped"}, {"state": "stopped"}),
         "1m 0s schedule": ({**due, "next_flush_at": ago(-90)}, due),
         "1m 0s interval": ({"state": "delivering"}, {**due, "next_flush_reason": "interval"}),

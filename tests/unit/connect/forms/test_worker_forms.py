@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -49,7 +50,7 @@ def test_env_file() -> None:
     assert "http://schema-registry:8081" == worker.converters["value.converter.schema.registry.url"]
 
 
-def _compose(environment: object) -> str:
+def _compose(environment: object) -> Any:
     return yaml.safe_dump(
         {
             "version": "3",
@@ -61,7 +62,7 @@ def _compose(environment: object) -> str:
     )
 
 
-def _deployment() -> str:
+def _deployment() -> Any:
     env = [{"name": name, "value": text} for name, text in VARIABLES.items()]
     container = {"name": "connect", "env": [{"name": "JAVA_HOME", "value": "/x"}, *env]}
     return yaml.safe_dump({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [container]}}}})

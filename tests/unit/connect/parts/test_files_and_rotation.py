@@ -48,7 +48,7 @@ def _cut(config: ConnectConfig, rows: Rows, stats: FlushStats) -> int | None:
     return None if cut is None else cut.rows
 
 
-def _stats(rows: int = 0, **more: object) -> FlushStats:
+def _stats(rows: int = 0, **more: Any) -> FlushStats:
     return FlushStats(rows=rows, size_bytes=0, encoded_partitions=frozenset(), opened_at=_NOON, last_row_at=_NOON, **more)
 
 
@@ -123,6 +123,7 @@ def test_custom_converter_sees_all_properties() -> None:
     """A Python converter gets the configuration as written."""
     config = _config(value_converter=f"{__name__}:Upper")
     converter = make_converter(config, lambda _: LearnedSchema())
+    assert isinstance(converter, Upper)
     assert "s3-sink-my-topic-parquet-hourly" == converter.name
 
 

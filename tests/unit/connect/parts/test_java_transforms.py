@@ -36,7 +36,8 @@ class LaterThan(Predicate):
         self._offset = int(offset)
 
     def holds(self, rows: Rows) -> np.ndarray:
-        return rows.offsets.to_numpy() > self._offset
+        offsets: np.ndarray = rows.offsets.to_numpy()
+        return offsets > self._offset
 
     @property
     def fingerprint(self) -> str:

@@ -115,6 +115,7 @@ def test_dead_letters() -> None:
     """Topic and clients are known before any connection, and settings without effect are noted."""
     given = {_TOPIC: "d", "producer.override.acks": "1", "admin.override.client.id": "me"}
     plan = DeadLetterPlan.of(_config(given), _WORKER)
+    assert plan is not None
     assert ("d", ("a:1", "b:2"), {"client_id": "me"}) == (
         plan.topic,
         plan.producer.bootstrap_servers,

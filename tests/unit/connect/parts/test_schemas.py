@@ -57,7 +57,7 @@ def for_orders(**settings: str) -> dict[str, str]:
     return {f"kafka2parquet.topic.my.orders.schema.{name.replace('_', '.')}": text for name, text in settings.items()}
 
 
-def rows_of(config: ConnectConfig, *values: bytes) -> list[dict[str, Any]]:
+def rows_of(config: ConnectConfig, *values: bytes) -> Any:
     """Returns the rows of the topic `topic`."""
     return _converter(config).convert(batch_of(list(values))).rows.table.to_pylist()
 

@@ -105,7 +105,7 @@ def test_s3_options() -> None:
         ({"kafka2parquet.user.agent": "team-lake/7"}, {"user_agent": "team-lake/7"}),
     ],
 )
-def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object]) -> None:
+def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, Any]) -> None:
     """Each property becomes an option of the storage, and changes no other option."""
     assert attrs.evolve(s3_options(_s3()), **expected) == s3_options(_s3(**changes))
 
@@ -123,7 +123,7 @@ def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object
         ({"kafka2parquet.user.agent": "team-lake/7"}, {"user_agent": "team-lake/7"}),
     ],
 )
-def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, object]) -> None:
+def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, Any]) -> None:
     """Each property becomes an option of the storage, and changes no other option."""
     assert attrs.evolve(gcs_options(_gcs()), **expected) == gcs_options(_gcs(**changes))
 

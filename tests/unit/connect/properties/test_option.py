@@ -126,8 +126,10 @@ def test_connector_classes_and_aliases(name: str, table: Any) -> None:
 
 def test_longest_prefix_wins() -> None:
     """A property is found by its name, or else by its prefix."""
-    assert "s3.credentials.provider.*" == S3_TABLE.find("s3.credentials.provider.my.own").name
-    assert "s3.credentials.provider.class" == S3_TABLE.find("s3.credentials.provider.class").name
+    by_prefix, by_name = S3_TABLE.find("s3.credentials.provider.my.own"), S3_TABLE.find("s3.credentials.provider.class")
+    assert by_prefix is not None
+    assert by_name is not None
+    assert ("s3.credentials.provider.*", "s3.credentials.provider.class") == (by_prefix.name, by_name.name)
     assert S3_TABLE.find("nobody.knows") is None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -44,6 +44,11 @@ def reader(consumers: Consumers) -> Reader:
 
 def append(broker: EmbeddedBroker, count: int) -> None:
     broker.append_values(TOPIC, 0, [b"value"] * count, [0] * count)
+
+
+def _has_partitions(reader: Reader) -> Callable[[], object]:
+    """Return a condition: the reader has been assigned partitions."""
+    return lambda: reader.assigned
 
 
 def test_a_lost_answer_to_a_commit_is_read_back(broker: EmbeddedBroker, reader: Reader) -> None:
@@ -333,7 +338,7 @@ def test_members_that_come_and_go_never_leave_a_gap(broker: EmbeddedBroker, cons
         guest = Reader(consumers.consumer(GROUP, "busy"))
         for partition in range(6):
             broker.append_values("busy", partition, [b"x"] * 50, [0] * 50)
-        poll_all_until(lambda guest=guest: guest.assigned, steady, guest)
+        poll_all_until(_has_partitions(guest), steady, guest)
         guest.consumer.close(5.0)
         steady.poll_until(lambda: len(steady.assigned) == 6)
     kept: dict[int, int] = {}

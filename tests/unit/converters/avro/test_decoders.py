@@ -271,6 +271,6 @@ def test_default_of_a_union_of_several_types_is_one_of_its_first() -> None:
     schema["fields"][0]["default"] = 5
     node = _node(schema)
     payloads = [number(1), number(2) + text("x")]
-    rows = [{"f0": {"int": 5, "string": None}}, {"f0": {"int": None, "string": "x"}}]
+    rows: list[dict[str, Any]] = [{"f0": {"int": 5, "string": None}}, {"f0": {"int": None, "string": "x"}}]
     assert rows == _one_by_one(node, payloads, null_becomes_default=True).to_pylist()
     assert [None, rows[1]["f0"]] == [row["f0"] for row in _one_by_one(node, payloads).to_pylist()]

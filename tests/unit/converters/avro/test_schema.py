@@ -264,7 +264,7 @@ def test_values_that_are_not_records_have_schemas_too() -> None:
         (_record({"type": "enum", "name": "E", "symbols": ["a b"]}), "the symbols of E"),
         (_record({"type": "enum", "name": "E", "symbols": ["A", "A"]}), "the symbols of E"),
         (_record({"type": "int", "connect.type": "int64"}), "connect.type is 'int64'"),
-        (_record("int", **{"connect.parameters": {"a": 1}}), "connect.parameters"),
+        ({**_record("int"), "connect.parameters": {"a": 1}}, "connect.parameters"),
         (_record({"type": "bytes", "logicalType": "decimal", "precision": "9"}), "the precision of a decimal is '9'"),
         (_record(_record("int", name="A"), _record("string", name="A")), "A is defined twice"),
         (_record(["int", {"type": "int", "logicalType": "date"}]), "several types of a union have the name int"),

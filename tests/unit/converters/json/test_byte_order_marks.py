@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ def _envelope(payload: Any, schema: Any = ENVELOPE) -> bytes:
     return json.dumps({"schema": schema, "payload": payload}).encode()
 
 
-CONVERTERS = {
+CONVERTERS: Mapping[str, Callable[[], JsonConverter]] = {
     "learned": JsonConverter,
     "given": lambda: JsonConverter(SCHEMA),
     "rescue": lambda: JsonConverter(on_misfit="rescue"),

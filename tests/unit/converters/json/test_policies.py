@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -119,11 +120,12 @@ def test_rescues_what_does_not_fit_a_given_schema() -> None:
 @given(MIXED)
 def test_rescuing_a_batch_is_rescuing_its_records_one_by_one(values: list[bytes]) -> None:
     """Rows, rejects and rescued parts are the same for any split into batches."""
-    for make in (
+    makes: Sequence[Callable[[], JsonConverter]] = (
         lambda: JsonConverter(on_misfit="rescue"),
         lambda: JsonConverter(SCHEMA, on_misfit="rescue"),
         lambda: JsonConverter(SCHEMA, on_misfit="rescue", on_unknown_field="ignore"),
-    ):
+    )
+    for make in makes:
         assert outcome(make(), [[value] for value in values]) == outcome(make(), [values])
 
 

@@ -369,7 +369,7 @@ def test_nulls_of_required_fields_in_absent_structs_come_through_parquet() -> No
 _INTEGERS = st.integers(-(2**33), 2**33) | st.integers(-200, 200)
 _NUMBERS = _INTEGERS | st.floats(allow_nan=False, allow_infinity=False)
 _TEXTS = st.text(max_size=5) | st.binary(max_size=12).map(lambda content: base64.b64encode(content).decode())
-_PRIMITIVES = [
+_PRIMITIVES: list[dict[str, Any]] = [
     {"type": kind} for kind in ("boolean", "int8", "int16", "int32", "int64", "float", "double", "string", "bytes")
 ] + [
     {"type": "int32", "name": DATE},

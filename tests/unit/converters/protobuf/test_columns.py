@@ -93,7 +93,7 @@ def messages(descriptor: Any) -> st.SearchStrategy[Any]:
         )
     if name == "confluent.type.Decimal":
         return st.fixed_dictionaries({"value": st.binary(max_size=4), "scale": st.integers(0, 3)})
-    found = {}
+    found: dict[str, st.SearchStrategy[Any]] = {}
     for field in descriptor.fields:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             key, value = field.message_type.fields
@@ -129,7 +129,7 @@ def comparable(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
-def one_by_one(root: Any, payloads: list[bytes]) -> list[Any] | None:
+def one_by_one(root: Any, payloads: list[bytes]) -> Any:
     """Decodes the rows with Protobuf's own decoder; None for a refused message."""
     schema = root.schema.arrow_schema
     try:
@@ -199,7 +199,7 @@ ODD = {
     "two cases": MESSAGE_CLASS(chosen_number=1).SerializeToString() + MESSAGE_CLASS(chosen_text="a").SerializeToString(),
     "a key twice": MESSAGE_CLASS(by_flag={True: b"a"}).SerializeToString() * 2,
 }
-OTHER_SCALES = [
+OTHER_SCALES: list[dict[str, Any]] = [
     {"price": {"value": b"\x0a", "scale": 3}},
     {"price": {"value": b"\1", "scale": -1}},
     {"price": {"value": b"\1"}},

@@ -46,7 +46,7 @@ COMPILED = compile_file(SCHEMA)
 REASON = "Failed to deserialize data for topic topic to Protobuf: "
 
 
-def message(indexes: list[int], compiled: ProtobufFile = COMPILED, **fields: Any) -> bytes:
+def message(indexes: list[int], compiled: ProtobufFile = COMPILED, **fields: Any) -> Any:
     """Serializes a message of a type."""
     return message_factory.GetMessageClass(compiled.message(indexes))(**fields).SerializeToString()
 
@@ -55,7 +55,7 @@ def convert(*values: bytes, schema: RegisteredSchema = SCHEMA, mapping: Protobuf
     return ProtobufConverter(FakeRegistry({1: schema}), mapping=mapping).convert(batch_of(values))
 
 
-def rows_of(converted: Converted) -> list[dict[str, Any]]:
+def rows_of(converted: Converted) -> Any:
     rows = converted.rows.table.to_pylist()
     assert converted.rows.value_schema is not None
     assert converted.rows.value_schema.arrow_schema == converted.rows.table.schema
@@ -76,7 +76,15 @@ def test_makes_columns_of_messages() -> None:
         "lines": [{"article": "a", "count": 2**32 - 1}],
         "at": at,
     }
-    absent = {"payment_0": None, "stock": [], "number": 0, "remark": None, "color": "RED", "lines": [], "at": None}
+    absent: dict[str, Any] = {
+        "payment_0": None,
+        "stock": [],
+        "number": 0,
+        "remark": None,
+        "color": "RED",
+        "lines": [],
+        "at": None,
+    }
     assert absent == second
 
 

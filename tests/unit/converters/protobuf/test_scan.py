@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
 from kafka2parquet.converters.protobuf.converter import ProtobufConverter
+from kafka2parquet.schema.refused import Refused
 from tests.support.damage import damaged
 from tests.support.registries import FakeRegistry, registered
 from tests.unit.converters.protobuf.test_columns import PROTO, encoded
 from tests.unit.converters.test_payload_decoder import assert_like_alone, outcomes_of
 
-PREPARED = ProtobufConverter(FakeRegistry({})).prepare(registered(PROTO))
 SMALL = """
 syntax = "proto3";
 message M {
@@ -25,7 +25,17 @@ message M {
 }
 message N { int32 q = 1; string t = 2; }
 """
-DECODER = ProtobufConverter(FakeRegistry({})).prepare(registered(SMALL)).decoder((0,))
+
+
+def decoder_of(text: str, *indexes: int) -> PayloadDecoder:
+    """Returns the decoder of a message type."""
+    decoder = ProtobufConverter(FakeRegistry({})).prepare(registered(text)).decoder(indexes)
+    assert not isinstance(decoder, Refused)
+    return decoder
+
+
+DECODER = decoder_of(SMALL, 0)
+DAMAGED_DECODER = decoder_of(PROTO, 1)
 
 
 def varint(number: int) -> bytes:
@@ -40,9 +50,7 @@ def field(number: int, wire_type: int, content: bytes = b"") -> bytes:
 @given(payloads=st.lists(encoded().flatmap(damaged), min_size=1, max_size=8))
 def test_outcomes_do_not_depend_on_neighbours(payloads: list[bytes]) -> None:
     """The outcome of a message, even of a damaged one, doesn't depend on its neighbours."""
-    decoder = PREPARED.decoder((1,))
-    assert not isinstance(decoder, str)
-    assert_like_alone(decoder, payloads, outcomes_of(decoder, payloads))
+    assert_like_alone(DAMAGED_DECODER, payloads, outcomes_of(DAMAGED_DECODER, payloads))
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -308,8 +308,9 @@ def test_a_tls_handshake_that_takes_too_long_is_not_an_answer(raw_server: RawSer
 def test_an_answer_that_is_too_large_is_not_an_answer(raw_server: RawServer, encoding: str) -> None:
     """A too large answer is refused before it is in memory; the decompressed size counts."""
     body = b'{"schema": "' + b"x" * (20 << 20) + b'"}'
+    encoders: dict[str, Callable[[bytes], bytes]] = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}
     for name in encoding.split(", "):
-        body = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[name](body)
+        body = encoders[name](body)
     raw_server.answers.append(_http_answer(body, f"Content-Encoding: {encoding}"))
     with pytest.raises(SchemaRegistryUnavailableError, match="more than 16777216 bytes"):
         _client(raw_server.url).schema(1, "t-value")

@@ -39,7 +39,8 @@ def slow() -> Iterator[Slow]:
 
 def test_an_outcome_is_waited_for() -> None:
     """`outcome` returns the result as if the lookup ran in the caller."""
-    assert 7 == Lookups(lambda key: key + 1).outcome(6)
+    lookups: Lookups[int, int] = Lookups(lambda key: key + 1)
+    assert 7 == lookups.outcome(6)
 
 
 def test_an_error_is_raised_where_the_outcome_is_asked_for() -> None:

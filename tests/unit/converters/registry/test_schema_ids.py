@@ -43,7 +43,7 @@ def batch_with(values: Sequence[bytes], sections: Sequence[bytes | None]) -> Con
 
 def ids_of(batch: ConsumedBatch) -> dict[int, tuple[object, bytes]]:
     """Returns the id and the payload of each record."""
-    found = {}
+    found: dict[int, tuple[object, bytes]] = {}
     for schema_id, rows, payloads in identified(batch, NAME):
         payloads.validate(full=True)
         for row, payload in zip(rows.tolist(), payloads.to_pylist(), strict=True):

@@ -118,16 +118,19 @@ LOG_IN = {
 
 
 def subclasses(parent: type[Exception]) -> list[type[Exception]]:
-    children = [child for child in parent.__subclasses__() if child.__module__ == parent.__module__]
+    children: list[type[Exception]] = [child for child in parent.__subclasses__() if child.__module__ == parent.__module__]
     return [each for child in children for each in (child, *subclasses(child))]
 
 
-@pytest.mark.parametrize("kind", sorted(set(subclasses(boto.BotoCoreError)), key=lambda kind: kind.__name__))
+OF_BOTOCORE = sorted(set(subclasses(boto.BotoCoreError)), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", OF_BOTOCORE)
 def test_every_error_of_botocore_is_waited_for_or_reported(kind: type[Exception]) -> None:
     """Connections are waited for, credentials asked for; all others are faults of the settings."""
     error = kind.__new__(kind)
     error.args = ("text",)
-    expected = ConfigurationError
+    expected: type[Kafka2ParquetError] = ConfigurationError
     if kind.__name__ in WAIT:
         expected = StorageUnavailableError
     elif kind.__name__ in LOG_IN:

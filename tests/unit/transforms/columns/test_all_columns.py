@@ -29,7 +29,7 @@ from kafka2parquet.transforms import (
 )
 from tests.support.rows import rows_of
 
-USERS = [
+USERS: list[dict[str, Any]] = [
     {"id": 1, "user": {"name": "Ann", "home": {"city": "Paris", "zip": "75001"}}},
     {"id": 2, "user": None},
     {"id": 3, "user": {"name": None, "home": None}},

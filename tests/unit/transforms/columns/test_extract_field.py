@@ -89,7 +89,7 @@ class TestExtractField:
     def test_tombstones(self, path: str, rows: list[int], tombstones: list[int]) -> None:
         """With `tombstone` a null or missing field turns the row into a tombstone without a schema."""
         transformed = _apply(ExtractField(path, on_null="tombstone"), pa.Table.from_pylist(USERS))
-        found = {False: [], True: []}
+        found: dict[bool, list[int]] = {False: [], True: []}
         for group in transformed.groups:
             found[group.tombstones] += group.offsets.to_pylist()
         assert {False: rows, True: tombstones} == found

@@ -90,7 +90,7 @@ def of_schema(schema: ConnectSchema) -> dict[str, Any]:
 
 def of_java_schema(dumped: dict[str, Any]) -> dict[str, Any]:
     """Returns the compared parts of a schema in the facts file."""
-    described = {name: dumped[name] for name in ("type", "optional", "name") if name in dumped}
+    described: dict[str, Any] = {name: dumped[name] for name in ("type", "optional", "name") if name in dumped}
     if "fields" in dumped:
         described["fields"] = [[name, of_java_schema(schema)] for name, schema in dumped["fields"]]
     for part in ("items", "keys"):

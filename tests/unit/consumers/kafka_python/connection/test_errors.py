@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import kafka.errors as kafka_errors
 import pytest
@@ -53,7 +54,7 @@ PRECISE: dict[str, type[Kafka2ParquetError]] = {
 
 def make(error_class: type[kafka_errors.KafkaError]) -> kafka_errors.KafkaError:
     """Return an error of the class, as kafka-python would raise it."""
-    arguments = {"LogTruncationError": ({},)}
+    arguments: dict[str, tuple[Any, ...]] = {"LogTruncationError": ({},)}
     return error_class(*arguments.get(error_class.__name__, ()))
 
 

@@ -75,6 +75,11 @@ def read_all(broker: EmbeddedBroker, group: str, end: int) -> Reader:
     return reader
 
 
+def _more_failures(reader: Reader, seen: int) -> Callable[[], bool]:
+    """Return a condition: the reader has seen more failures of partitions than `seen`."""
+    return lambda: len(reader.events_of(PartitionFailed)) > seen
+
+
 @pytest.mark.parametrize("other_version", OTHER_VERSIONS)
 def test_ordinary_records_become_the_same_columns(
     broker: EmbeddedBroker,
@@ -106,7 +111,7 @@ def test_a_corrupt_batch_fails_its_partition(broker: EmbeddedBroker, monkeypatch
             seen = len(reader.events_of(PartitionFailed))
             if start is not None:
                 reader.consumer.start(reader.assignment, start)
-            reader.poll_until(lambda seen=seen: len(reader.events_of(PartitionFailed)) > seen)
+            reader.poll_until(_more_failures(reader, seen))
             failed = reader.events_of(PartitionFailed)[-1]
             assert isinstance(failed, PartitionFailed)
             assert isinstance(failed.error, CorruptRecordBatchError)
