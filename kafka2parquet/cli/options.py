@@ -6,8 +6,14 @@ import argparse
 import datetime
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it imports multiprocessing, which --help doesn't need
+    from kafka2parquet.units import Shard
 
 LOG_FORMATS = ("text", "json")
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
+_SIZES_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _AGE = re.compile(r"-\d+[smhdw]")
 _DURATION = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -82,3 +88,43 @@ def duration(text: str) -> datetime.timedelta:
         return datetime.timedelta(**{_UNITS[match[2]]: int(match[1])} if match else {"": 0})
     except (TypeError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m, 2h or 1d") from None
+
+
+def size(text: str) -> int:
+    """Read a size in bytes, such as `64MiB` or `1GiB`.
+
+    Raises:
+        argparse.ArgumentTypeError: the text isn't a size above 0.
+    """
+    match = _SIZE.fullmatch(text)
+    size_bytes = int(match[1]) * _SIZES_BYTES[match[2]] if match else 0
+    if not size_bytes:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64MiB or 1GiB")
+    return size_bytes
+
+
+def add_units(command: argparse.ArgumentParser) -> None:
+    """Add the options that say where units of work run."""
+    command.add_argument(
+        "--workers", metavar="N", type=count, default=1, help="work in this number of processes (default: %(default)s)"
+    )
+    command.add_argument(
+        "--shard",
+        metavar="I/N",
+        type=shard,
+        help="do only the share of the Ith of N processes, counted from 0, such as $JOB_COMPLETION_INDEX/8",
+    )
+
+
+def shard(text: str) -> Shard:
+    """Read a shard, such as `0/4`.
+
+    Raises:
+        argparse.ArgumentTypeError: the text isn't a shard.
+    """
+    from kafka2parquet.units import Shard
+
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

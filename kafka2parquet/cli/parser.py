@@ -28,7 +28,8 @@ EXIT_CODES = (
     (
         "4",
         "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink."
-        " publish: a partition stands still. complete: something is wrong with a folder, so it gets no marker",
+        " publish: a partition stands still. complete, compact: something is wrong with a folder, so it gets no marker, or its"
+        " files are not merged",
     ),
     ("5", "run --to: ended before the end, because of a signal or a failure; the same command continues"),
     (
@@ -110,6 +111,14 @@ COMMANDS = (
         (
             "complete sink.json --worker worker.properties --idle-after 15m --dry-run",
             "complete sink.json --worker worker.properties --idle-after 15m --lateness 5m --follow",
+        ),
+    ),
+    Command(
+        "compact",
+        "merge the small files of closed folders into larger ones, beside the originals",
+        (
+            "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --dry-run",
+            "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --workers 4",
         ),
     ),
     Command(

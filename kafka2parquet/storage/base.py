@@ -36,6 +36,7 @@ class Storage(Protocol):
     A storage may have a method `list_sizes(prefix)`, which returns what `list` returns as pairs of the key and the size of the
     object in bytes. Then `read_flushes` reports sizes. It may have a method `written_at(key)`, which returns when an object was
     written, by the store's clock, or None. Then `kafka2parquet complete --once` knows for how long a partition has been idle.
+    `kafka2parquet compact` needs more, see `compaction.MergeStorage`.
 
     Keys with a segment `.` or `..`, with NUL, or with text that UTF-8 can't encode are not read either.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fsspec import AbstractFileSystem
 
-from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StoragePermissionError, StorageUnavailableError
 from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key, why_impossible
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
@@ -17,13 +18,15 @@ from kafka2parquet.storage.footer_metadata import read_footer_metadata
 from kafka2parquet.storage.local import LocalStore
 from kafka2parquet.storage.options import GcsOptions, S3Options
 from kafka2parquet.storage.probe import probe_store
-from kafka2parquet.storage.store import Store
+from kafka2parquet.storage.store import Store, describe
 from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.secrets import without_credentials
 
 _S3_SCHEMES = ("s3", "s3a")
 _GCS_SCHEMES = ("gs", "gcs")
 _MOST_SMALL_BYTES = 16 << 20
+#: A file that is read piece by piece is fetched in blocks of this size.
+_READING = {"block_size": 8 << 20, "cache_type": "readahead"}
 
 
 @checked
@@ -50,7 +53,13 @@ class FsspecStorage:
 
     def __init__(self, url: Name, options: S3Options | GcsOptions | None = None, **storage_options: Any) -> None:
         self._url = url.rstrip("/") or "/"
+        self._options = options
+        self._storage_options = storage_options
         self._store = _open_store(url, options, storage_options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the URL and the options, which contain the credentials that were given. The copy connects anew."""
+        return _storage_of, (self._url, self._options, self._storage_options)
 
     def __repr__(self) -> str:
         return f"FsspecStorage({without_credentials(self._url)!r})"
@@ -129,6 +138,36 @@ class FsspecStorage:
         check_read_key(key)
         return self._store.written_at(key)
 
+    def read_tail(self, key: str, length: int) -> bytes | None:
+        """Return the last `length` bytes of an object, at most all of it; None if the object doesn't exist. One request."""
+        check_read_key(key)
+        return self._store.read_tail(key, length)
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """Open an object for reading, piece by piece. The store's errors in the block are raised as this library's.
+
+        Raises:
+            StorageUnavailableError: the object doesn't exist, or the store doesn't answer.
+            StoragePermissionError: the store refuses access.
+        """
+        check_read_key(key)
+        where = f"{self._url}/{key}"
+        try:
+            with self.filesystem.open(self.path(key), "rb", **_READING) as file:
+                yield file
+        except FileNotFoundError as error:
+            raise StorageUnavailableError(f"{where} doesn't exist.") from error
+        except PermissionError as error:
+            raise StoragePermissionError(f"{where}: {describe(error)}") from error
+        except OSError as error:
+            raise StorageUnavailableError(f"{where}: {describe(error)}") from error
+
+    def delete(self, key: str) -> None:
+        """Delete an object if it exists. One request."""
+        check_read_key(key)
+        self._store.delete(key)
+
     def _check_new(self, key: str) -> None:
         check_key(key, self.why_no_object)
 
@@ -140,6 +179,10 @@ class FsspecStorage:
         if isinstance(self._store, LocalStore):
             self._store.use_own_folder(prefix)
         probe_store(self._store, self._url, prefix)
+
+
+def _storage_of(url: str, options: S3Options | GcsOptions | None, storage_options: Mapping[str, Any]) -> FsspecStorage:
+    return FsspecStorage(url, options, **storage_options)
 
 
 def _open_store(url: str, options: S3Options | GcsOptions | None, storage_options: dict[str, Any]) -> Store:

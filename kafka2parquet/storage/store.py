@@ -51,7 +51,7 @@ class Store(Protocol):
         """Return when an object was written, by the store's clock; None if the object doesn't exist, or the store can't say."""
 
     def delete(self, key: str) -> None:
-        """Delete an object if it exists. Only the probe does this."""
+        """Delete an object if it exists. Only the probe and `kafka2parquet compact --delete-originals` do this."""
 
 
 class ObjectExistsError(Exception):

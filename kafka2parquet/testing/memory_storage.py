@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import attrs
 import pyarrow as pa
@@ -19,7 +21,7 @@ from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.util.arguments import Name, checked
 
-Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list", "probe"]
+Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list", "probe", "delete"]
 
 
 @attrs.frozen(eq=False)
@@ -189,6 +191,31 @@ class MemoryStorage:
         """Return when an object was written; None if it doesn't exist, or the storage has no clock."""
         stored = self.objects.get(key)
         return None if stored is None else stored.written_at
+
+    def read_tail(self, key: str, length: int) -> bytes | None:
+        """Return the last `length` bytes of an object, at most all of it; None if the object doesn't exist."""
+        content = self.read(key)
+        return None if content is None else content[-length:]
+
+    @contextlib.contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        """Open an object for reading.
+
+        Raises:
+            StorageUnavailableError: the object doesn't exist.
+        """
+        content = self.read(key)
+        if content is None:
+            raise StorageUnavailableError(f"{self.url}/{key} doesn't exist.")
+        yield io.BytesIO(content)
+
+    def delete(self, key: str) -> None:
+        """Delete an object if it exists."""
+        check_read_key(key)
+        self._meet("delete", key, after_effect=False)
+        with self._lock:
+            self.objects.pop(key, None)
+        self._meet("delete", key, after_effect=True)
 
     def _now(self) -> datetime.datetime | None:
         return None if self._clock is None else self._clock.now()

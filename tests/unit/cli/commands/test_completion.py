@@ -40,7 +40,7 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     script = tmp_path / "completion.bash"
     script.write_text(capsys.readouterr().out)
     (tmp_path / "sink.json").write_text("{}")
-    assert {"check", "complete", "completion"} == _completed(script, "kafka2parquet", "c")
+    assert {"check", "compact", "complete", "completion"} == _completed(script, "kafka2parquet", "c")
     assert {"--strict"} == _completed(script, "kafka2parquet", "check", "--st")
     assert {"sink.json"} == _completed(script, "kafka2parquet", "check", "si")
 

@@ -1,0 +1,146 @@
+"""The command `kafka2parquet compact`: merges the small files of closed folders, beside the originals."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kafka2parquet.cli.options import add_configuration, add_units, duration, size
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.compaction.planning import PlannedTopic
+from kafka2parquet.compaction.sink import SinkCompaction
+from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit, verify
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.units import run_units
+from kafka2parquet.util.figures import counted
+from kafka2parquet.util.figures import size as size_text
+
+EXIT_OK = 0
+EXIT_NOT_MERGED = 4
+_JSON_VERSION = 1
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_configuration(command)
+    command.add_argument(
+        "--older-than",
+        metavar="DURATION",
+        type=duration,
+        default="2h",
+        help="merge a folder this long after its time has ended, or a flush of other folders this long after it was opened"
+        " (default: %(default)s)",
+    )
+    command.add_argument(
+        "--target-bytes",
+        metavar="SIZE",
+        type=size,
+        default="256MiB",
+        help="size of the originals that become one merged file (default: %(default)s)",
+    )
+    command.add_argument(
+        "--into", metavar="PREFIX", help="prefix of the merged files, in place of topics.dir (default: topics.dir with -merged)"
+    )
+    command.add_argument(
+        "--lateness",
+        metavar="DURATION",
+        type=duration,
+        default="0s",
+        help="how much older than an earlier record of its partition a record may be (default: %(default)s)",
+    )
+    command.add_argument(
+        "--idle-after",
+        metavar="DURATION",
+        type=duration,
+        help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write nothing, and only say what would be merged")
+    add_units(command)
+    command.add_argument("--json", action="store_true", help="print everything as one JSON object")
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Plan merges, run those of this shard, print the outcome, and return the exit code.
+
+    Raises:
+        Kafka2ParquetError: Kafka or the store can't be read, or the store refuses a file.
+    """
+    compaction = SinkCompaction(
+        config,
+        worker,
+        into=options.into,
+        older_than=options.older_than,
+        target_bytes=options.target_bytes,
+        lateness=options.lateness,
+        idle_after=options.idle_after,
+    )
+    planned = compaction.plan(write=not options.dry_run)
+    units = [unit for topic in planned for unit in topic.units if options.shard is None or options.shard.takes(unit)]
+    if options.dry_run:
+        _report(options, planned, units, [], {})
+        return EXIT_NOT_MERGED if any(topic.problems for topic in planned) else EXIT_OK
+    results: list[UnitResult] = []
+    work = functools.partial(run_unit, storage=compaction.storage, staging_directory=compaction.staging_directory)
+    for unit, result in run_units(work, units, workers=options.workers):
+        results.append(result)
+        if not options.json:
+            tell(_line(unit, result))
+    wrong = verify(units, results, compaction.storage)
+    _report(options, planned, units, results, wrong)
+    return EXIT_NOT_MERGED if wrong or any(topic.problems for topic in planned) else EXIT_OK
+
+
+def _line(unit: MergeUnit, result: UnitResult) -> str:
+    what = f"{unit.plan_key}: {counted(unit.files, 'file')}, {size_text(unit.input_bytes)}"
+    if result.problem is not None:
+        return f"{what}: not merged: {result.problem}"
+    return f"{what} -> {counted(result.merged_files, 'file')}, {size_text(result.output_bytes)}, {counted(result.rows, 'row')}"
+
+
+def _report(
+    options: argparse.Namespace,
+    planned: Sequence[PlannedTopic],
+    units: Sequence[MergeUnit],
+    results: Sequence[UnitResult],
+    wrong: Any,
+) -> None:
+    if options.json:
+        shown = {
+            "version": _JSON_VERSION,
+            "shard": None if options.shard is None else str(options.shard),
+            "topics": [topic.to_json() for topic in planned],
+            "units": [unit.id for unit in units],
+            "results": [result.to_json() for result in results],
+            "problems": dict(wrong),
+        }
+        tell(json.dumps(shown, indent=1))
+        return
+    if options.dry_run:
+        for unit in units:
+            tell(f"{unit.plan_key}: would merge {counted(unit.files, 'file')}, {size_text(unit.input_bytes)}")
+    for topic in planned:
+        for folder, problem in topic.problems.items():
+            tell(f"{topic.topic}/{folder}: not merged: {problem}")
+    for unit_id, problem in wrong.items():
+        tell(f"{unit_id}: not done: {problem}")
+    tell(_summary(planned, units, results, dry_run=options.dry_run))
+
+
+def _summary(
+    planned: Sequence[PlannedTopic], units: Sequence[MergeUnit], results: Sequence[UnitResult], *, dry_run: bool
+) -> str:
+    before = f"{counted(sum(unit.files for unit in units), 'file')} of {size_text(sum(unit.input_bytes for unit in units))}"
+    waiting = f"files that have to wait {sum(topic.waiting_files for topic in planned):,}"
+    done = f"merged before {sum(topic.done_files for topic in planned):,}"
+    if dry_run:
+        return f"Would merge {before}; {waiting}; {done}."
+    merged = [result for result in results if result.problem is None]
+    after = (
+        f"{counted(sum(result.merged_files for result in merged), 'file')} of"
+        f" {size_text(sum(result.output_bytes for result in merged))}"
+    )
+    return f"Merged {before} into {after}; {waiting}; {done}."
