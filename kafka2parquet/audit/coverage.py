@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import collections
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
+from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.records import TopicPartition
+
+_NONE_COVERED: Mapping[str, CoveredFile] = {}
 
 
 class Kind(enum.Enum):
@@ -48,7 +51,9 @@ class FlushRange:
         files: number of files.
         opened_at_ms: wall-clock time when the flush was opened, in milliseconds since the epoch.
         reason: reason why the flush ended.
-        row_files: key and role of each file whose rows are records. Files of keys and headers repeat the same records.
+        row_files: key and role of each file whose rows are records. Files of keys and headers repeat the same records. Empty
+            if the anchor was merged and deleted.
+        anchor_key: key of the flush's anchor.
     """
 
     start: int
@@ -58,6 +63,7 @@ class FlushRange:
     opened_at_ms: int
     reason: str
     row_files: tuple[tuple[str, Role], ...] = attrs.field(repr=False)
+    anchor_key: str = attrs.field(default="", repr=False)
 
 
 @attrs.frozen
@@ -70,6 +76,7 @@ class Coverage:
         flushes: published flushes, ordered by start.
         files: number of files.
         findings: everything that is wrong.
+        covered_files: number of files that don't exist any more, and whose rows are in merged files.
     """
 
     topic_partition: TopicPartition
@@ -77,6 +84,7 @@ class Coverage:
     flushes: tuple[FlushRange, ...]
     files: int
     findings: tuple[Finding, ...]
+    covered_files: int = 0
 
     @property
     def rows(self) -> int:
@@ -101,19 +109,28 @@ class Audit:
     Attributes:
         coverages: coverage of each topic-partition.
         strays: Parquet files in the topics' folders whose names are not this sink's. Queries over a folder read them too.
+        merged: what is wrong with merged files.
+        merged_files: number of merged files that count.
     """
 
     coverages: tuple[Coverage, ...] = ()
     strays: tuple[Finding, ...] = ()
+    merged: tuple[Finding, ...] = ()
+    merged_files: int = 0
 
     def __add__(self, other: Audit) -> Audit:
         """Combine two audits. A stray file in a folder that topics share is found for each topic, and counts once."""
-        return Audit(self.coverages + other.coverages, tuple(dict.fromkeys(self.strays + other.strays)))
+        return Audit(
+            self.coverages + other.coverages,
+            tuple(dict.fromkeys(self.strays + other.strays)),
+            self.merged + other.merged,
+            self.merged_files + other.merged_files,
+        )
 
     @property
     def findings(self) -> int:
         """The number of findings."""
-        return len(self.strays) + sum(len(coverage.findings) for coverage in self.coverages)
+        return len(self.strays) + len(self.merged) + sum(len(coverage.findings) for coverage in self.coverages)
 
     @property
     def is_exact(self) -> bool:
@@ -136,41 +153,87 @@ def stray(key: str, footer: FlushFooter | None) -> Finding:
     return Finding(Kind.STRAY_FILE, footer.start, footer.end, text)
 
 
-def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None], committed: int | None) -> Coverage:
+def coverage(
+    topic_partition: TopicPartition,
+    footers: Mapping[str, FlushFooter | None],
+    committed: int | None,
+    covered: Mapping[str, CoveredFile] = _NONE_COVERED,
+) -> Coverage:
     """Audit the files of a topic-partition.
 
     Args:
         topic_partition: the topic-partition.
         footers: footer of each file by key; None for a file that kafka2parquet didn't write.
         committed: committed offset of the group; None without one.
+        covered: files whose rows are in merged files, by key. They may exist or not.
     """
     anchors = sorted(
         ((key, footer) for key, footer in footers.items() if footer is not None and footer.is_anchor),
         key=lambda found: found[1].start,
     )
+    gone = {key: file for key, file in covered.items() if key not in footers}
+    flushes = sorted(
+        [*(_flush(key, anchor) for key, anchor in anchors), *(_gone_flush(file) for file in gone.values() if file.is_anchor)],
+        key=lambda flush: flush.start,
+    )
+    gone_ends = {file.end for file in gone.values() if file.is_anchor}
     findings = [
         *_foreign(topic_partition, footers),
-        *(finding for key, anchor in anchors for finding in _incomplete(key, anchor, footers, committed)),
-        *_unlisted(anchors, footers),
-        *_gaps(anchors, committed),
+        *_changed(footers, covered),
+        *(finding for key, anchor in anchors for finding in _incomplete(key, anchor, footers, committed, gone)),
+        *(finding for file in gone.values() if file.is_anchor for finding in _incomplete_gone(file, footers, gone)),
+        *_unlisted(anchors, footers, gone_ends),
+        *_gaps(flushes, committed),
     ]
-    flushes = tuple(
-        FlushRange(
-            anchor.start,
-            anchor.end,
-            anchor.flush_rows,
-            1 + len(anchor.siblings or ()),
-            anchor.opened_at_ms,
-            anchor.reason,
-            tuple(
-                (name, role)
-                for name, role in ((key, anchor.role), *((sibling.key, sibling.role) for sibling in anchor.siblings or ()))
-                if role in ("values", "rejects")
-            ),
-        )
-        for key, anchor in anchors
+    return Coverage(topic_partition, committed, tuple(flushes), len(footers), tuple(findings), len(gone))
+
+
+def _flush(key: str, anchor: FlushFooter) -> FlushRange:
+    files = ((key, anchor.role), *((sibling.key, sibling.role) for sibling in anchor.siblings or ()))
+    return FlushRange(
+        anchor.start,
+        anchor.end,
+        anchor.flush_rows,
+        len(files),
+        anchor.opened_at_ms,
+        anchor.reason,
+        tuple((name, role) for name, role in files if role in ("values", "rejects")),
+        key,
     )
-    return Coverage(topic_partition, committed, flushes, len(footers), tuple(findings))
+
+
+def _gone_flush(anchor: CoveredFile) -> FlushRange:
+    """Return the flush of an anchor that doesn't exist any more. Its rows are in merged files."""
+    rows, files = anchor.flush_rows or 0, anchor.flush_files or 1
+    return FlushRange(anchor.start, anchor.end, rows, files, anchor.opened_at_ms, anchor.reason, (), anchor.key)
+
+
+def _changed(footers: Mapping[str, FlushFooter | None], covered: Mapping[str, CoveredFile]) -> list[Finding]:
+    """Find files that are not as they were when they were merged."""
+    findings = []
+    for key, file in covered.items():
+        footer = footers.get(key)
+        if footer is not None and not file.agrees_with(footer):
+            text = f"{key} is not as it was when it was merged: its footer says something else than the merged file"
+            findings.append(Finding(Kind.WRONG_ROWS, file.start, file.end, text))
+    return findings
+
+
+def _incomplete_gone(
+    anchor: CoveredFile, footers: Mapping[str, FlushFooter | None], gone: Mapping[str, CoveredFile]
+) -> list[Finding]:
+    """Find missing files and wrong counts of a flush whose anchor doesn't exist any more."""
+    files = [(footer.role, footer.file_rows) for footer in footers.values() if footer is not None and footer.end == anchor.end]
+    files += [(file.role, file.rows) for file in gone.values() if file.end == anchor.end]
+    rows = sum(rows for role, rows in files if role in ("values", "rejects"))
+    if (len(files), rows) == (anchor.flush_files, anchor.flush_rows):
+        return []
+    text = (
+        f"the flush of {anchor.key}, which was merged, had {anchor.flush_files} files with {anchor.flush_rows} rows, and there"
+        f" are {len(files)} with {rows}, merged ones included"
+    )
+    kind = Kind.MISSING_FILE if len(files) < (anchor.flush_files or 1) else Kind.WRONG_ROWS
+    return [Finding(kind, anchor.start, anchor.end, text)]
 
 
 def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
@@ -191,7 +254,11 @@ def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter 
 
 
 def _incomplete(
-    key: str, anchor: FlushFooter, footers: Mapping[str, FlushFooter | None], committed: int | None
+    key: str,
+    anchor: FlushFooter,
+    footers: Mapping[str, FlushFooter | None],
+    committed: int | None,
+    gone: Mapping[str, CoveredFile],
 ) -> list[Finding]:
     """Find missing siblings and wrong counts. Siblings of a flush that is not committed may still be uploading."""
     siblings = anchor.siblings or ()
@@ -201,36 +268,40 @@ def _incomplete(
         findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     for sibling in siblings:
         footer = footers.get(sibling.key)
-        if footer is None:
+        rows = gone[sibling.key].rows if sibling.key in gone else None if footer is None else footer.file_rows
+        if rows is None:
             if committed is None or anchor.end <= committed:
                 text = f"{sibling.key}, a file of the flush of {key}, does not exist"
                 findings.append(Finding(Kind.MISSING_FILE, anchor.start, anchor.end, text))
-        elif footer.file_rows != sibling.rows:
-            text = f"{sibling.key} has {footer.file_rows} rows, but its anchor {key} says {sibling.rows}"
+        elif rows != sibling.rows:
+            text = f"{sibling.key} has {rows} rows, but its anchor {key} says {sibling.rows}"
             findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     return findings
 
 
-def _unlisted(anchors: Sequence[tuple[str, FlushFooter]], footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
+def _unlisted(
+    anchors: Sequence[tuple[str, FlushFooter]], footers: Mapping[str, FlushFooter | None], gone_ends: Collection[int]
+) -> list[Finding]:
+    """Find files that no anchor lists. The files of a flush whose anchor was merged and deleted are counted elsewhere."""
     listed = {sibling.key for _, anchor in anchors for sibling in anchor.siblings or ()}
     return [
         Finding(Kind.UNLISTED_FILE, footer.start, footer.end, f"{key} is listed by no anchor")
         for key, footer in footers.items()
-        if footer is not None and not footer.is_anchor and key not in listed
+        if footer is not None and not footer.is_anchor and key not in listed and footer.end not in gone_ends
     ]
 
 
-def _gaps(anchors: Sequence[tuple[str, FlushFooter]], committed: int | None) -> list[Finding]:
+def _gaps(flushes: Sequence[FlushRange], committed: int | None) -> list[Finding]:
     findings = []
-    position = anchors[0][1].start if anchors else None
-    for key, anchor in anchors:
-        if position is not None and anchor.start > position:
-            findings.append(_gap(position, anchor.start))
-        elif position is not None and anchor.start < position:
-            end = min(position, anchor.end)
-            text = f"[{anchor.start}, {end}) is in {key} and in a flush before it"
-            findings.append(Finding(Kind.OVERLAP, anchor.start, end, text))
-        position = max(position or 0, anchor.end)
+    position = flushes[0].start if flushes else None
+    for flush in flushes:
+        if position is not None and flush.start > position:
+            findings.append(_gap(position, flush.start))
+        elif position is not None and flush.start < position:
+            end = min(position, flush.end)
+            text = f"[{flush.start}, {end}) is in {flush.anchor_key} and in a flush before it"
+            findings.append(Finding(Kind.OVERLAP, flush.start, end, text))
+        position = max(position or 0, flush.end)
     if position is not None and committed is not None and committed > position:
         findings.append(_gap(position, committed))
     return findings

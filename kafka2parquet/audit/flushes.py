@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.audit.read import read_all_metadata, topic_prefixes
+from kafka2parquet.audit.metadata import read_all_metadata
+from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.storage.base import Storage

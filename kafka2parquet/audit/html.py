@@ -34,7 +34,7 @@ def page(title: str, audit: Audit, *, deep: bool) -> str:
         '<span style="background:#3b7dd8"></span>flush<span style="background:#7fb0ef"></span>the next one'
         '<span style="background:#d92626"></span>missing or repeated'
         '<span style="background:#1c2733"></span>committed offset</p>',
-        _list(audit.strays),
+        _list((*audit.strays, *audit.merged)),
         *(_partition(coverage) for coverage in audit.coverages),
         "</html>\n",
     ]

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from kafka2parquet.audit.coverage import Audit, coverage, stray
+from kafka2parquet.audit.merged import MergedFiles, audit_merged
+from kafka2parquet.audit.metadata import is_parquet_name, read_all_metadata
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 
-_THREADS = 16
-#: A part of the names of files that query engines read as Parquet, including copies such as `x.parquet.bak`.
-_PARQUET = ".parq"
-_CHECKSUM = ".crc"  # Hadoop writes such a file beside each file
 
+def read_coverage(
+    storage: Storage,
+    naming: ObjectNaming,
+    topic: str,
+    committed: Mapping[TopicPartition, int],
+    *,
+    merged: ObjectNaming | None = None,
+) -> Audit:
+    """Audit all partitions of a topic that have files or a committed offset. Blocks: listings, and a read for each file.
 
-def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]) -> Audit:
-    """Audit all partitions of a topic that have files or a committed offset. Blocks: two listings, and a read for each file.
+    Args:
+        storage: where the files are.
+        naming: names of the files.
+        topic: the topic.
+        committed: committed offsets of the group.
+        merged: names of merged files. The sink's files that merged files cover may be deleted then.
 
     Raises:
         StorageUnavailableError: the store doesn't answer.
@@ -42,26 +52,36 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
         strays += [] if _has_table(prefix, all_keys) else others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     metadata = read_all_metadata(storage, wanted)
+    footers = {key: FlushFooter.from_metadata(metadata[key]) for key in wanted}
+    ids = collections.Counter(footer.topic_id for footer in footers.values() if footer is not None)
+    topic_id = ids.most_common(1)[0][0] if ids else ""
+    # Merged files after the originals: what is deleted in between is covered by results that are read afterwards.
+    merged_files = MergedFiles({}, 0, ()) if merged is None else audit_merged(storage, merged, topic, topic_id)
+    keys_of = {TopicPartition(topic, partition): found for partition, found in merged_files.covered.items()}
     coverages = (
         coverage(
             topic_partition,
-            {key: FlushFooter.from_metadata(metadata[key]) for key in sorted(keys[topic_partition])},
+            {
+                key: footers[key]
+                for key in sorted(keys[topic_partition])
+                if metadata[key] is not None or key not in keys_of.get(topic_partition, {})
+            },
             committed.get(topic_partition),
+            keys_of.get(topic_partition, {}),
         )
-        for topic_partition in sorted({*keys, *(found for found in committed if found.topic == topic)})
+        for topic_partition in sorted({*keys, *keys_of, *(found for found in committed if found.topic == topic)})
     )
-    return Audit(tuple(coverages), tuple(stray(key, FlushFooter.from_metadata(metadata[key])) for key in sorted(strays)))
+    return Audit(
+        tuple(coverages),
+        tuple(stray(key, footers[key]) for key in sorted(strays)),
+        merged_files.findings,
+        merged_files.files,
+    )
 
 
 def topic_prefixes(naming: ObjectNaming, topic: str) -> tuple[str, str]:
     """Return the prefixes of a topic's files: of its records, and of its rejects."""
     return naming.prefix(topic), naming.quarantine_prefix(topic)
-
-
-def read_all_metadata(storage: Storage, keys: Sequence[str]) -> Mapping[str, Mapping[str, str] | None]:
-    """Read the footer metadata of many objects at once; None for an object that doesn't exist. Blocks."""
-    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
-        return dict(zip(keys, pool.map(storage.read_metadata, keys), strict=True))
 
 
 def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:
@@ -72,7 +92,7 @@ def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[
         name = naming.parse(key)
         if name is not None and name.topic == topic:
             own.append((TopicPartition(topic, name.partition), key))
-        elif name is None and _PARQUET in key.rpartition("/")[2].lower() and not key.endswith(_CHECKSUM):
+        elif name is None and is_parquet_name(key):
             strays.append(key)
     return own, strays
 

@@ -20,6 +20,7 @@ def table(audit: Audit) -> str:
     for coverage in audit.coverages:
         text += _findings(f"{coverage.topic_partition}: ", coverage.findings)
     text += _findings("", audit.strays)
+    text += _findings("", audit.merged)
     return "\n".join(text)
 
 
@@ -40,7 +41,10 @@ def verdict(audit: Audit, *, deep: bool) -> str:
     rows = sum(coverage.rows for coverage in audit.coverages)
     files = sum(coverage.files for coverage in audit.coverages)
     what = f"{rows:,} rows in {files:,} files of {len(audit.coverages)} topic-partitions"
-    if not audit.coverages and not audit.strays:
+    gone = sum(coverage.covered_files for coverage in audit.coverages)
+    if gone:
+        what += f"; merged files {audit.merged_files:,} stand for {gone:,} deleted ones"
+    if not audit.coverages and not audit.strays and not audit.merged:
         return (
             "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If the sink has run already, "
             "check topics, topics.dir and the name of the group."
@@ -65,9 +69,13 @@ def to_json(audit: Audit, *, deep: bool) -> dict[str, Any]:
                 "start": coverage.start,
                 "end": coverage.end,
                 "files": coverage.files,
+                "covered_files": coverage.covered_files,
                 "rows": coverage.rows,
                 "flushes": [
-                    attrs.asdict(flush, filter=attrs.filters.exclude(attrs.fields(type(flush)).row_files))
+                    attrs.asdict(
+                        flush,
+                        filter=attrs.filters.exclude(attrs.fields(type(flush)).row_files, attrs.fields(type(flush)).anchor_key),
+                    )
                     for flush in coverage.flushes
                 ],
                 "findings": _as_dicts(coverage.findings),
@@ -75,6 +83,8 @@ def to_json(audit: Audit, *, deep: bool) -> dict[str, Any]:
             for coverage in audit.coverages
         ],
         "strays": _as_dicts(audit.strays),
+        "merged_files": audit.merged_files,
+        "merged": _as_dicts(audit.merged),
     }
 
 

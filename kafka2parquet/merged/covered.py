@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import attrs
@@ -108,3 +109,12 @@ class CoveredFile:
             ValueError: a value is impossible.
         """
         return cls(**values)
+
+
+def overlapping(files: Iterable[CoveredFile]) -> Iterator[tuple[CoveredFile, CoveredFile]]:
+    """Yield pairs of files of a folder that have rows of the same offsets, although they have the same role."""
+    with_rows = [file for file in files if file.rows]
+    with_rows.sort(key=lambda file: (file.role, file.partition, file.first_offset))
+    for before, file in itertools.pairwise(with_rows):
+        if (before.role, before.partition) == (file.role, file.partition) and file.first_offset <= before.last_offset:
+            yield before, file

@@ -31,14 +31,19 @@ def merged_naming(naming: ObjectNaming, into: str | None = None) -> ObjectNaming
     """
     if into is None:
         into = f"{naming.topics_dir}-merged" if naming.topics_dir.strip() else "merged"
-    merged = attrs.evolve(naming, topics_dir=into)
-    overlap = bool(naming.base) and (merged.base.startswith(naming.base) or naming.base.startswith(merged.base))
-    if not into.strip() or overlap:
+        if _overlap(naming, into):  # with a directory.delim such as -
+            into = f"merged-{naming.topics_dir}"
+    if not into.strip() or _overlap(naming, into):
         raise ConfigurationError(
             f"Merged files can't be in {into!r}, because the sink's own files are in {naming.topics_dir!r}. Choose a prefix"
             " outside of it."
         )
-    return merged
+    return attrs.evolve(naming, topics_dir=into)
+
+
+def _overlap(naming: ObjectNaming, into: str) -> bool:
+    base = attrs.evolve(naming, topics_dir=into).base
+    return bool(naming.base) and (base.startswith(naming.base) or naming.base.startswith(base))
 
 
 @attrs.define
@@ -58,6 +63,17 @@ class MergedFolder:
     plans: dict[int, MergePlan] = attrs.Factory(dict)
     results: dict[int, MergeResult] = attrs.Factory(dict)
     problem: str | None = None
+
+    def other_topic(self, topic_id: str) -> str | None:
+        """Return which plan is of another topic of the same name; None if no plan is.
+
+        Args:
+            topic_id: id of the topic, "" if unknown.
+        """
+        for number, plan in sorted(self.plans.items()):
+            if "" not in (plan.topic_id, topic_id) and plan.topic_id != topic_id:
+                return f"{plan_name(number)} in {self.key} is of an earlier topic of the same name. Move its folder away."
+        return None
 
 
 @attrs.frozen

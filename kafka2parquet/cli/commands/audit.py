@@ -20,6 +20,7 @@ from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
+from kafka2parquet.merged.reading import merged_naming
 
 EXIT_EXACT = 0
 EXIT_NOT_EXACT = 4
@@ -33,6 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--group", metavar="GROUP", help="use the offsets of this consumer group, such as that of a run with --from"
     )
+    command.add_argument("--merged", metavar="PREFIX", help="prefix of merged files (default: topics.dir with -merged)")
     command.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
 
 
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
     """
-    found = audit(config, worker, deep=options.deep, group_id=options.group)
+    found = audit(config, worker, deep=options.deep, group_id=options.group, merged=options.merged)
     if options.html:
         title = f"{config.name}: coverage of the topics' offsets"
         Path(options.html).write_text(page(title, found, deep=options.deep), encoding="utf-8")
@@ -54,7 +56,14 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
 
 
-def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False, group_id: str | None = None) -> Audit:
+def audit(
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    *,
+    deep: bool = False,
+    group_id: str | None = None,
+    merged: str | None = None,
+) -> Audit:
     """Audit all partitions of the configuration's topics, with the offsets of the sink's group or of another one.
 
     Blocks: reads each file's footer, and with `deep` also all rows and the log.
@@ -64,10 +73,11 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False, gr
     """
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
+    names_of_merged = merged_naming(naming, merged)
     with LogReader(consumer.bootstrap_servers, group_id or consumer.group_id, consumer.client_settings) as log:
         topics = config.topics_among(log.topics)
         committed = log.committed(topics)
-        found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())
+        found = sum((read_coverage(storage, naming, topic, committed, merged=names_of_merged) for topic in topics), Audit())
         if not deep:
             return found
         return attrs.evolve(found, coverages=tuple(compare(coverage, storage, log) for coverage in found.coverages))

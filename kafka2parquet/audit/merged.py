@@ -1,0 +1,116 @@
+"""Audits the merged files of a topic: what they say about the sink's files has to be true before it counts."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from kafka2parquet.audit.coverage import Finding, Kind
+from kafka2parquet.audit.metadata import is_parquet_name, read_all_metadata
+from kafka2parquet.merged.covered import CoveredFile, overlapping
+from kafka2parquet.merged.footer import MergedFooter
+from kafka2parquet.merged.plan import PlannedOutput
+from kafka2parquet.merged.reading import MergedFolder, MergedTopic, read_merged
+from kafka2parquet.merged.result import result_name
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.storage.base import Storage
+
+
+@attrs.frozen
+class MergedFiles:
+    """The sink's files that merged files cover.
+
+    Attributes:
+        covered: the covered files of each partition, by key.
+        files: number of merged files that count.
+        findings: what is wrong with merged files. Files that are affected don't count as covered.
+    """
+
+    covered: Mapping[int, Mapping[str, CoveredFile]]
+    files: int
+    findings: tuple[Finding, ...]
+
+
+def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: str) -> MergedFiles:
+    """Audit the merged files of a topic. Blocks: a listing, and a read for each plan, result and merged file.
+
+    Args:
+        storage: where the files are.
+        naming: names of the merged files.
+        topic: the topic.
+        topic_id: id of the topic, "" if unknown.
+
+    Raises:
+        StorageUnavailableError: the store doesn't answer.
+        AccessError: the store refuses access.
+    """
+    merged = read_merged(storage, naming, topic)
+    for folder in merged.folders.values():
+        folder.problem = folder.problem or folder.other_topic(topic_id)
+    outputs = [
+        (folder, number, output)
+        for folder in merged.folders.values()
+        if folder.problem is None
+        for number in folder.results
+        for output in folder.plans[number].outputs
+    ]
+    metadata = read_all_metadata(storage, [output.key for _, _, output in outputs])
+    findings = [*_folders(merged), *_strays(merged)]
+    covered: dict[int, dict[str, CoveredFile]] = collections.defaultdict(dict)
+    files = 0
+    for folder, number, output in outputs:
+        wrong = _output(folder, number, output, merged, metadata[output.key])
+        if wrong is not None:
+            findings.append(wrong)
+            continue
+        files += 1
+        for file in output.inputs:
+            if file.key in covered[file.partition]:
+                text = f"{file.key} is covered by two merged files, the later one is {output.key}"
+                findings.append(Finding(Kind.OVERLAP, file.start, file.end, text))
+            covered[file.partition][file.key] = file
+    return MergedFiles(covered, files, tuple(findings))
+
+
+def _folders(merged: MergedTopic) -> Iterator[Finding]:
+    """Find folders whose plans and results can't be used, or whose covered files have rows of the same offsets."""
+    for folder in merged.folders.values():
+        if folder.problem is not None:
+            yield Finding(Kind.FOREIGN_FILE, 0, 0, folder.problem)
+            continue
+        files = [file for number in folder.results for file in folder.plans[number].inputs]
+        for before, file in overlapping(files):
+            text = f"merged files have rows of {before.key} and of {file.key}, which have the same offsets"
+            yield Finding(Kind.OVERLAP, file.first_offset, file.last_offset + 1, text)
+
+
+def _strays(merged: MergedTopic) -> Iterator[Finding]:
+    """Find Parquet files that are in no plan. Queries over the folder of merged files read them, too."""
+    planned = {output.key for folder in merged.folders.values() for plan in folder.plans.values() for output in plan.outputs}
+    for key in sorted(merged.sizes_bytes.keys() - planned):
+        if is_parquet_name(key):
+            text = f"{key} is in no plan, but queries over the merged files read it too. Move it away"
+            yield Finding(Kind.STRAY_FILE, 0, 0, text)
+
+
+def _output(
+    folder: MergedFolder, number: int, output: PlannedOutput, merged: MergedTopic, metadata: Mapping[str, str] | None
+) -> Finding | None:
+    """Return what is wrong with a merged file; None if it is as its plan and its result say."""
+    start, end = min(file.start for file in output.inputs), max(file.end for file in output.inputs)
+    if metadata is None:
+        text = f"{output.key}, a merged file of {result_name(number)}, does not exist"
+        return Finding(Kind.MISSING_FILE, start, end, text)
+    size_bytes = merged.sizes_bytes.get(output.key)
+    expected = next((each for each in folder.results[number].outputs if each.key == output.key), None)
+    if expected is None or size_bytes not in (None, expected.size_bytes):
+        return Finding(Kind.WRONG_ROWS, start, end, f"{output.key} is not as large as {result_name(number)} says")
+    try:
+        footer = MergedFooter.from_metadata(metadata)
+    except ValueError as error:
+        return Finding(Kind.FOREIGN_FILE, start, end, f"the footer of {output.key} can't be read: {error}")
+    if footer != folder.plans[number].footer(output):
+        return Finding(Kind.WRONG_ROWS, start, end, f"the footer of {output.key} is not that of its plan")
+    return None
