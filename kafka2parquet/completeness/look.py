@@ -17,6 +17,7 @@ from kafka2parquet.completeness.marker import MarkedFile, Marker, marker_name
 from kafka2parquet.completeness.reading import Folder, TopicFiles, TopicReader, Unreadable
 from kafka2parquet.completeness.state import FolderState, TopicCompleteness
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.merged.reading import read_merged
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
@@ -73,6 +74,7 @@ class Completeness:
         lateness: _Lateness = _NO_TIME,
         idle_after: Duration | None = None,
         clock: Clock | None = None,
+        merged: ObjectNaming | None = None,
     ) -> None:
         """Prepare looks at a topic. Nothing is read yet.
 
@@ -84,6 +86,7 @@ class Completeness:
             lateness: how much older than an earlier record of its partition a record may be.
             idle_after: how long a partition without new rows holds up the others; None if for ever.
             clock: the time, by default the system's.
+            merged: names of merged files. Files that were merged and then deleted are not missing.
 
         Raises:
             ConfigurationError: an argument is wrong, or a folder of the partitioner is never complete.
@@ -95,6 +98,7 @@ class Completeness:
         self._lateness_ms = lateness // _MS
         self._idle_after_ms = None if idle_after is None else idle_after // _MS
         self._clock: Clock = clock if clock is not None else SystemClock()
+        self._merged = merged
         self._reader = TopicReader(storage, self._naming, topic)
         self._first_seen_ms: dict[str, int] = {}
 
@@ -125,7 +129,7 @@ class Completeness:
             topic_id,
             committed,
             tuple(self._frontiers(files, bounds, committed, topic_id, (now - _EPOCH) // _MS)),
-            _missing_siblings(files, committed, self._naming.directory_delimiter),
+            self._missing(files, committed),
         )
         reached_ms = [each.reached_ms for each in facts.frontiers]
         known_ms = [each_ms for each_ms in reached_ms if each_ms is not None]
@@ -136,6 +140,14 @@ class Completeness:
             facts.frontiers,
             tuple(self._settled(files.folders[key], files, facts, write=write) for key in sorted(files.folders)),
         )
+
+    def _missing(self, files: TopicFiles, committed: Mapping[TopicPartition, int]) -> Mapping[str, str]:
+        """Return the missing files of committed flushes, but not those that were merged and then deleted."""
+        missing = _missing_siblings(files, committed, self._naming.directory_delimiter)
+        if not missing or self._merged is None:
+            return missing
+        merged = {cover.file.key for cover in read_merged(self._storage, self._merged, self._topic).covered()}
+        return _missing_siblings(files, committed, self._naming.directory_delimiter, merged)
 
     def _settled(self, folder: Folder, files: TopicFiles, facts: _Facts, *, write: bool) -> FolderState:
         """Judge a folder, and write its marker if it is due. If another process was faster, its marker counts."""
@@ -323,12 +335,14 @@ def _is_durable(footer: FlushFooter, committed: Mapping[TopicPartition, int]) ->
     return footer.end <= committed.get(TopicPartition(footer.topic, footer.partition), 0)
 
 
-def _missing_siblings(files: TopicFiles, committed: Mapping[TopicPartition, int], delimiter: str) -> Mapping[str, str]:
+def _missing_siblings(
+    files: TopicFiles, committed: Mapping[TopicPartition, int], delimiter: str, merged: Collection[str] = ()
+) -> Mapping[str, str]:
     """Return the key of a missing file of a committed flush for the folder where it should be, and for the anchor's folder.
 
     An anchor is in no marker as long as a file of its flush is missing. So each look reads the anchor again, and finds out.
     """
-    there = {key for folder in files.folders.values() for key in folder.files} | files.rejects.keys()
+    there = {key for folder in files.folders.values() for key in folder.files} | files.rejects.keys() | {*merged}
     return {
         place.rpartition(delimiter)[0]: sibling.key
         for key, footer in files.footers.items()

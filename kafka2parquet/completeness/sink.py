@@ -17,6 +17,7 @@ from kafka2parquet.connect.properties.names import PARTITIONER_CLASS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.merged.reading import merged_naming
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.util.argument_types import AtLeast
@@ -41,6 +42,7 @@ class SinkCompleteness:
         lateness: Annotated[datetime.timedelta, AtLeast(_NO_TIME)] = _NO_TIME,
         idle_after: Duration | None = None,
         clock: Clock | None = None,
+        merged: str | None = None,
     ) -> None:
         """Prepare looks. Nothing is connected yet.
 
@@ -50,6 +52,7 @@ class SinkCompleteness:
             lateness: how much older than an earlier record of its partition a record may be.
             idle_after: how long a partition without new rows holds up the others; None if for ever.
             clock: the time, by default the system's.
+            merged: prefix of merged files; None for `<topics.dir>-merged`.
 
         Raises:
             ConfigurationError: the configuration has no folders of time or no brokers, or its folders are never complete.
@@ -64,6 +67,7 @@ class SinkCompleteness:
         self._partitioner = partitioner
         self._config = config
         self._storage, self._naming = make_storage(config, worker.endpoint_url), make_naming(config)
+        self._merged = merged_naming(self._naming, merged)
         self._consumer = worker.consumer_for(config)
         if not self._consumer.bootstrap_servers:
             raise ConfigurationError(NO_BROKERS)
@@ -102,6 +106,7 @@ class SinkCompleteness:
                 lateness=self._lateness,
                 idle_after=self._idle_after,
                 clock=self._clock,
+                merged=self._merged,
             )
         return self._of_topic[topic]
 

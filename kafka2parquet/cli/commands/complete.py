@@ -56,6 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=duration,
         help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
     )
+    command.add_argument("--merged", metavar="PREFIX", help="prefix of merged files (default: topics.dir with -merged)")
     command.add_argument("--dry-run", action="store_true", help="write no markers, and only say where they are due")
     command.add_argument(
         "--json",
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: the configuration has no folders of time, or Kafka or the store can't be read.
     """
-    sink = SinkCompleteness(config, worker, lateness=options.lateness, idle_after=options.idle_after)
+    sink = SinkCompleteness(config, worker, lateness=options.lateness, idle_after=options.idle_after, merged=options.merged)
     if options.follow:
         return _follow(sink, options)
     found = sink.look(write=not options.dry_run)
