@@ -115,10 +115,11 @@ COMMANDS = (
     ),
     Command(
         "compact",
-        "merge the small files of closed folders into larger ones, beside the originals",
+        "merge the small files of closed folders into larger ones, beside the originals, and delete merged originals later",
         (
             "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --dry-run",
             "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --workers 4",
+            "compact sink.json --worker worker.properties --delete-originals --older-than 2d --yes",
         ),
     ),
     Command(

@@ -67,12 +67,12 @@ def missing_siblings(folders: Mapping[str, OriginalFolder], closed: Closed, know
         closed: knows which flushes are committed.
         known: keys of all files that exist, or that merged files cover.
     """
-    missing: dict[tuple[int, int, int], str] = {}
-    folders_of: dict[tuple[int, int, int], set[str]] = collections.defaultdict(set)
+    missing: dict[tuple[int, int], str] = {}
+    folders_of: dict[tuple[int, int], set[str]] = collections.defaultdict(set)
     for folder in folders.values():
         for original in filter(closed.is_durable, folder.new):
             footer = original.footer
-            flush = (footer.partition, footer.start, footer.end)
+            flush = (footer.partition, footer.end)
             folders_of[flush].add(folder.encoded_partition)
             absent = next((sibling.key for sibling in footer.siblings or () if sibling.key not in known), None)
             if absent is not None:

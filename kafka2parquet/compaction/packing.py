@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from kafka2parquet.compaction.originals import Original
-from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.merged.plan import PlannedOutput
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import Role
@@ -60,16 +59,6 @@ def pack(originals: Iterable[Original], naming: ObjectNaming, target_bytes: int)
         plans[-1].append(pack)
         sizes_bytes[-1] += size_bytes
     return [[output for pack in packs for output in _outputs(pack, naming)] for packs in plans]
-
-
-def overlap(files: Iterable[CoveredFile]) -> str | None:
-    """Return which files of a folder have rows of the same offsets; None if no two have."""
-    with_rows = [file for file in files if file.rows]
-    with_rows.sort(key=lambda file: (file.role, file.partition, file.first_offset))
-    for before, file in itertools.pairwise(with_rows):
-        if (before.role, before.partition) == (file.role, file.partition) and file.first_offset <= before.last_offset:
-            return f"{before.key} and {file.key} have rows of the same offsets. `kafka2parquet audit` says more."
-    return None
 
 
 def _bundles(originals: Iterable[Original]) -> Iterator[_Bundle]:

@@ -11,12 +11,13 @@ import attrs
 from kafka2parquet.clock import Clock
 from kafka2parquet.compaction.closed import Closed, missing_siblings
 from kafka2parquet.compaction.originals import Original, OriginalFolder, read_originals
-from kafka2parquet.compaction.packing import overlap, pack
+from kafka2parquet.compaction.packing import pack
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.compaction.unit import MergeUnit
 from kafka2parquet.completeness.look import LogOffsets
 from kafka2parquet.completeness.state import FolderState, TopicCompleteness
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.merged.covered import overlapping
 from kafka2parquet.merged.plan import FileFormat, MergePlan, PlannedOutput, plan_name
 from kafka2parquet.merged.reading import MergedFolder, MergedTopic, parse_plan, read_merged
 from kafka2parquet.merged.result import result_name
@@ -159,13 +160,17 @@ class TopicPlanner:
     ) -> tuple[list[MergePlan], dict[str, str], int]:
         """Return the next plans, the problems of folders, and the number of files that have to wait."""
         plans: list[MergePlan] = []
-        problems = {name: folder.problem for name, folder in merged.folders.items() if folder.problem is not None}
+        found = {name: folder.problem or folder.other_topic(topic_id) for name, folder in merged.folders.items()}
+        problems = {name: problem for name, problem in found.items() if problem is not None}
         waiting_files = 0
         for name, folder in sorted(folders.items()):
             earlier = merged.folders.get(name, MergedFolder("", name))
             files = closed.files(folder)
             problem = (
-                earlier.problem or folder.problem or closed.problem(folder) or self._problem(files, earlier, missing, topic_id)
+                problems.get(name)
+                or folder.problem
+                or closed.problem(folder)
+                or self._problem(files, earlier, missing, topic_id)
             )
             if problem is not None:
                 problems[name] = problem
@@ -197,7 +202,9 @@ class TopicPlanner:
         if len(known) > 1 or any("" not in (each, topic_id) and each != topic_id for _, each in known):
             return "it has files of an earlier topic of the same name, whose offsets mean other records."
         planned = (file for plan in earlier.plans.values() for file in plan.inputs)
-        return overlap([*planned, *(each.file for each in files)])
+        for before, file in overlapping([*planned, *(each.file for each in files)]):
+            return f"{before.key} and {file.key} have rows of the same offsets. `kafka2parquet audit` says more."
+        return None
 
     def _plan(self, first: Original, folder: str, number: int, outputs: Collection[PlannedOutput]) -> MergePlan:
         footer = first.footer

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Annotated
 
 from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.compaction.deletion import Deletion, find_deletable
 from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
 from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.connect.build import NO_BROKERS
@@ -104,6 +105,29 @@ class SinkCompaction:
         with self.log() as log:
             return tuple(self._planner(topic).plan(log, write=write) for topic in self.topics(log))
 
+    def deletions(self) -> tuple[Deletion, ...]:
+        """Find the originals of all topics that may be deleted. Blocks.
+
+        `older_than` is how old the results of the merges have to be.
+
+        Raises:
+            ConfigurationError: Kafka doesn't have a topic, or topics share a folder.
+            Kafka2ParquetError: Kafka or the store can't be read.
+        """
+        with self.log() as log:
+            return tuple(
+                find_deletable(
+                    self.storage,
+                    topic,
+                    log,
+                    naming=self.naming,
+                    merged=self.merged,
+                    older_than=self._older_than,
+                    now=self._clock.now(),
+                )
+                for topic in self.topics(log)
+            )
+
     def _planner(self, topic: str) -> TopicPlanner:
         return TopicPlanner(
             self.storage,
@@ -131,6 +155,7 @@ class SinkCompaction:
                 lateness=self._lateness,
                 idle_after=self._idle_after,
                 clock=self._clock,
+                merged=self.merged,
             )
         except ConfigurationError:  # a pattern that leaves out a unit of time gives the same folder again and again
             return None

@@ -1,20 +1,22 @@
-"""The command `kafka2parquet compact`: merges the small files of closed folders, beside the originals."""
+"""The command `kafka2parquet compact`: merges the small files of closed folders, and deletes merged originals."""
 
 from __future__ import annotations
 
 import argparse
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kafka2parquet.cli.options import add_configuration, add_units, duration, size
 from kafka2parquet.cli.terminal import tell
+from kafka2parquet.compaction.deletion import Deletion, delete
 from kafka2parquet.compaction.planning import PlannedTopic
 from kafka2parquet.compaction.sink import SinkCompaction
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit, verify
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.units import run_units
 from kafka2parquet.util.figures import counted
 from kafka2parquet.util.figures import size as size_text
@@ -22,6 +24,7 @@ from kafka2parquet.util.figures import size as size_text
 EXIT_OK = 0
 EXIT_NOT_MERGED = 4
 _JSON_VERSION = 1
+_OLDER_THAN, _DELETE_OLDER_THAN = "2h", "2d"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -31,9 +34,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--older-than",
         metavar="DURATION",
         type=duration,
-        default="2h",
         help="merge a folder this long after its time has ended, or a flush of other folders this long after it was opened"
-        " (default: %(default)s)",
+        f" (default: {_OLDER_THAN}). With --delete-originals: delete files this long after they were merged (default:"
+        f" {_DELETE_OLDER_THAN})",
     )
     command.add_argument(
         "--target-bytes",
@@ -58,7 +61,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=duration,
         help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
     )
-    command.add_argument("--dry-run", action="store_true", help="write nothing, and only say what would be merged")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="write nothing, and only say what would be merged or deleted")
+    what.add_argument("--yes", action="store_true", help="with --delete-originals: delete, instead of only saying what")
+    command.add_argument(
+        "--delete-originals",
+        action="store_true",
+        help="merge nothing, and delete originals that were merged, are not in Kafka any more, and are not needed to go on",
+    )
     add_units(command)
     command.add_argument("--json", action="store_true", help="print everything as one JSON object")
 
@@ -67,17 +77,23 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     """Plan merges, run those of this shard, print the outcome, and return the exit code.
 
     Raises:
+        ConfigurationError: the options contradict each other.
         Kafka2ParquetError: Kafka or the store can't be read, or the store refuses a file.
     """
+    default = _DELETE_OLDER_THAN if options.delete_originals else _OLDER_THAN
     compaction = SinkCompaction(
         config,
         worker,
         into=options.into,
-        older_than=options.older_than,
+        older_than=duration(default) if options.older_than is None else options.older_than,
         target_bytes=options.target_bytes,
         lateness=options.lateness,
         idle_after=options.idle_after,
     )
+    if options.yes and not options.delete_originals:
+        raise ConfigurationError("--yes is only for --delete-originals: merging changes no file, so it needs no confirmation.")
+    if options.delete_originals:
+        return _delete(options, compaction)
     planned = compaction.plan(write=not options.dry_run)
     units = [unit for topic in planned for unit in topic.units if options.shard is None or options.shard.takes(unit)]
     if options.dry_run:
@@ -92,6 +108,34 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     wrong = verify(units, results, compaction.storage)
     _report(options, planned, units, results, wrong)
     return EXIT_NOT_MERGED if wrong or any(topic.problems for topic in planned) else EXIT_OK
+
+
+def _delete(options: argparse.Namespace, compaction: SinkCompaction) -> int:
+    """Delete originals, or say which would be deleted."""
+    if options.shard is not None or options.workers > 1:
+        raise ConfigurationError("--delete-originals takes neither --workers nor --shard: deleting takes one request per file.")
+    found = compaction.deletions()
+    for deletion in found:
+        if options.yes:
+            delete(compaction.storage, deletion)
+    if options.json:
+        shown = {"version": _JSON_VERSION, "deleted": options.yes, "topics": [deletion.to_json() for deletion in found]}
+        tell(json.dumps(shown, indent=1))
+    else:
+        for deletion in found:
+            tell("\n".join(_deletion_lines(deletion, deleted=options.yes)))
+        if not options.yes and not options.dry_run and any(deletion.files for deletion in found):
+            tell("Nothing was deleted. Add --yes to delete these files.")
+    return EXIT_NOT_MERGED if any(deletion.problems for deletion in found) else EXIT_OK
+
+
+def _deletion_lines(deletion: Deletion, *, deleted: bool) -> Iterator[str]:
+    what = f"{counted(deletion.files, 'file')}, {size_text(deletion.size_bytes)}"
+    yield f"{deletion.topic}: {'deleted' if deleted else 'would delete'} {what}"
+    for reason, files in deletion.refused.items():
+        yield f"  kept {counted(files, 'file')}: {reason}"
+    for problem in deletion.problems:
+        yield f"  problem: {problem}"
 
 
 def _line(unit: MergeUnit, result: UnitResult) -> str:

@@ -1,0 +1,266 @@
+"""Deletes originals whose rows are in merged files, days later, and only those that nobody can need again.
+
+On an object store, nothing swaps two files for one atomically. So merging and deleting are two acts, and in between both copies
+exist, under different prefixes. A file is deleted only if
+
+1. a merged file covers it whose result is old enough, and the merged file is there and is as its plan says;
+2. its footer still says what the merged file says about it;
+3. all other files of its flush that can be merged are covered, too;
+4. the group's committed offset is at or after the end of its flush;
+5. Kafka's log doesn't have any record of the flush any more. If the group or its offsets are lost or reset, the sink takes
+   records without a file for unwritten. It can't write them again if Kafka doesn't have them;
+6. its flush is not the newest one of its partition. The sink finds out from that flush how far it has come, and whether the
+   topic was made anew.
+
+Everything else is refused, and counted by reason. Deleting is idempotent, and may be killed at any moment: of each flush the
+anchor goes first, and the audit counts the rest.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from kafka2parquet.audit.merged import audit_merged
+from kafka2parquet.audit.metadata import read_all_metadata
+from kafka2parquet.compaction.storage import MergeStorage
+from kafka2parquet.completeness.look import LogOffsets
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.merged.covered import CoveredFile
+from kafka2parquet.merged.reading import read_merged
+from kafka2parquet.merged.result import result_name
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.records import TopicPartition
+
+_THREADS = 16
+
+NOT_MERGED = "not in a merged file with a result"
+TOO_YOUNG = "the result is younger than --older-than"
+NO_TIME = "the store doesn't say when the result was written"
+CHANGED = "the file is not as it was when it was merged"
+FLUSH_NOT_MERGED = "other files of the same flush are not merged"
+NOT_COMMITTED = "the group's committed offset is before the end of the flush"
+STILL_IN_KAFKA = "Kafka still has records of the flush"
+NEWEST = "the flush is the newest of its partition"
+MERGED_WRONG = "something is wrong with the topic's merged files"
+
+
+@attrs.frozen
+class Deletion:
+    """The files of a topic that may be deleted, and why others may not.
+
+    Attributes:
+        topic: name of the topic.
+        anchors: keys of the anchors that may be deleted. They have to go first.
+        keys: keys of the other files that may be deleted.
+        size_bytes: size of these files.
+        refused: number of files that may not be deleted, by reason.
+        problems: what is wrong with merged files.
+    """
+
+    topic: str
+    anchors: tuple[str, ...] = attrs.field(repr=False)
+    keys: tuple[str, ...] = attrs.field(repr=False)
+    size_bytes: int
+    refused: Mapping[str, int]
+    problems: tuple[str, ...]
+
+    @property
+    def files(self) -> int:
+        """Number of files that may be deleted."""
+        return len(self.anchors) + len(self.keys)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen
+class _Flushes:
+    """The flushes of a partition, of which some files are covered: by their ends, because flushes don't overlap."""
+
+    covered: Mapping[int, list[CoveredFile]]
+    rejects: Mapping[int, list[FlushFooter]]
+    footers: Mapping[str, FlushFooter | None]
+    first_offsets: Collection[int]
+
+    def are_merged(self, end: int) -> bool:
+        """Return whether all files of a flush, other than rejects, are covered."""
+        covered, rejects = self.covered[end], self.rejects.get(end, [])
+        keys = {file.key for file in covered}
+        anchors = [footer for footer in (*rejects, *map(self.footers.get, keys)) if footer is not None and footer.is_anchor]
+        if len(anchors) > 1:  # flushes overlap, and the audit says so
+            return False
+        if anchors:
+            return all(sibling.key in keys for sibling in anchors[0].siblings or () if sibling.role != "rejects")
+        counts = [file.flush_files for file in covered if file.is_anchor]  # the anchor is deleted already
+        return counts == [len(covered) + len(rejects)]
+
+    def is_newest(self, end: int) -> bool:
+        """Return whether no file of a later flush exists."""
+        return all(first_offset < end for first_offset in self.first_offsets)
+
+
+def find_deletable(
+    storage: MergeStorage,
+    topic: str,
+    log: LogOffsets,
+    *,
+    naming: ObjectNaming,
+    merged: ObjectNaming,
+    older_than: datetime.timedelta,
+    now: datetime.datetime,
+) -> Deletion:
+    """Find the originals that may be deleted. Blocks: listings, and a read for each plan, result, merged file and candidate.
+
+    Args:
+        storage: where the files are.
+        topic: the topic.
+        log: offsets of the log and of the sink's group.
+        naming: names of the sink's files.
+        merged: names of the merged files.
+        older_than: how old a result has to be.
+        now: the moment from which the age counts.
+
+    Raises:
+        ConfigurationError: Kafka doesn't have the topic.
+        Kafka2ParquetError: Kafka or the store can't be read.
+    """
+    bounds = log.bounds(topic)
+    if not bounds:
+        raise ConfigurationError(f"Kafka has no topic {topic}, or access to it is denied.")
+    committed = log.committed([topic])
+    found = audit_merged(storage, merged, topic, log.topic_id(topic))
+    sizes_bytes: dict[str, int] = {}
+    first_offsets: dict[int, set[int]] = collections.defaultdict(set)
+    rejects: list[str] = []
+    for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
+        for key, size_bytes in storage.list_sizes(prefix):
+            name = naming.parse(key)
+            if name is not None and name.topic == topic:
+                first_offsets[name.partition].add(name.first_offset)
+                if name.encoded_partition is None:
+                    rejects.append(key)
+                else:
+                    sizes_bytes[key] = size_bytes
+    candidates = [key for covered in found.covered.values() for key in covered if key in sizes_bytes]
+    footers = _read_footers(storage, [*candidates, *rejects])
+    refused = collections.Counter({NOT_MERGED: len(sizes_bytes) - len(candidates)})
+    ages = _ages(storage, merged, topic)
+    keys: list[str] = []
+    for partition, covered in sorted(found.covered.items()):
+        topic_partition = TopicPartition(topic, partition)
+        flushes = _flushes(covered.values(), footers, partition, rejects, first_offsets[partition])
+        log_start = bounds.get(topic_partition, (0, 0))[0]
+        for end, files in sorted(flushes.covered.items()):
+            flush_reason = (
+                FLUSH_NOT_MERGED
+                if not flushes.are_merged(end)
+                else NOT_COMMITTED
+                if committed.get(topic_partition, 0) < end
+                else STILL_IN_KAFKA
+                if log_start < end
+                else NEWEST
+                if flushes.is_newest(end)
+                else None
+            )
+            reasons = {
+                file.key: flush_reason or _reason(file, footers[file.key], ages.get(file.key), older_than, now)
+                for file in files
+                if file.key in sizes_bytes
+            }
+            refused.update(reason for reason in reasons.values() if reason is not None)
+            if not any(reasons.values()):  # a flush goes as a whole
+                keys += reasons
+            else:
+                refused[FLUSH_NOT_MERGED] += sum(reason is None for reason in reasons.values())
+    problems = tuple(finding.text for finding in found.findings)
+    if problems:
+        refused[MERGED_WRONG], keys = len(keys), []
+    return Deletion(
+        topic,
+        tuple(key for key in sorted(keys) if _is_anchor(footers[key])),
+        tuple(key for key in sorted(keys) if not _is_anchor(footers[key])),
+        sum(sizes_bytes[key] for key in keys),
+        {reason: count for reason, count in sorted(refused.items()) if count},
+        problems,
+    )
+
+
+def delete(storage: MergeStorage, deletion: Deletion) -> None:
+    """Delete files, in parallel, but the anchors before the other files. Blocks: a request for each file.
+
+    Raises:
+        StoragePermissionError: the right to delete is missing.
+        Kafka2ParquetError: the store doesn't answer or refuses access. A later call deletes the rest.
+    """
+    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-delete") as pool:
+        for keys in (deletion.anchors, deletion.keys):
+            collections.deque(pool.map(storage.delete, keys), maxlen=0)  # raises what a call has raised
+
+
+def _read_footers(storage: MergeStorage, keys: Sequence[str]) -> Mapping[str, FlushFooter | None]:
+    """Return the footers of files; None for a file that isn't one of this library any more, or can't be read."""
+    footers: dict[str, FlushFooter | None] = {}
+    for key, metadata in read_all_metadata(storage, keys).items():
+        try:
+            footers[key] = FlushFooter.from_metadata(metadata)
+        except ValueError:
+            footers[key] = None
+    return footers
+
+
+def _flushes(
+    covered: Iterable[CoveredFile],
+    footers: Mapping[str, FlushFooter | None],
+    partition: int,
+    rejects: Iterable[str],
+    first_offsets: Collection[int],
+) -> _Flushes:
+    covered_at: dict[int, list[CoveredFile]] = collections.defaultdict(list)
+    for file in covered:
+        covered_at[file.end].append(file)
+    rejects_at: dict[int, list[FlushFooter]] = collections.defaultdict(list)
+    for key in rejects:
+        footer = footers[key]
+        if footer is not None and footer.partition == partition:
+            rejects_at[footer.end].append(footer)
+    return _Flushes(covered_at, rejects_at, footers, first_offsets)
+
+
+def _ages(storage: MergeStorage, naming: ObjectNaming, topic: str) -> Mapping[str, datetime.datetime | None]:
+    """Return when the result was written that makes each covered file count; None if the store can't say."""
+    merged = read_merged(storage, naming, topic)
+    results = {
+        (folder.encoded_partition, number): f"{folder.key}{naming.directory_delimiter}{result_name(number)}"
+        for folder in merged.folders.values()
+        for number in folder.results
+    }
+    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-delete") as pool:
+        written_at = dict(zip(results, pool.map(storage.written_at, results.values()), strict=True))
+    return {cover.file.key: written_at[cover.folder.encoded_partition, cover.number] for cover in merged.covered()}
+
+
+def _reason(
+    file: CoveredFile,
+    footer: FlushFooter | None,
+    written_at: datetime.datetime | None,
+    older_than: datetime.timedelta,
+    now: datetime.datetime,
+) -> str | None:
+    """Return why a file of a flush that may go may not be deleted; None if it may."""
+    if footer is None or not file.agrees_with(footer):
+        return CHANGED
+    if written_at is None:
+        return NO_TIME
+    return TOO_YOUNG if written_at > now - older_than else None
+
+
+def _is_anchor(footer: FlushFooter | None) -> bool:
+    return footer is not None and footer.is_anchor
