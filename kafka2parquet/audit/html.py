@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from kafka2parquet.audit.coverage import Audit, Coverage, Finding, FlushRange
 from kafka2parquet.audit.report import verdict
+from kafka2parquet.units import Shard
 
 _WIDTH, _HEIGHT = 1000, 22
 #: Flushes that would be narrower are merged.
@@ -23,13 +24,13 @@ svg { display: block; width: 100%; height: auto; margin: .25rem 0; } text { font
 """
 
 
-def page(title: str, audit: Audit, *, deep: bool) -> str:
+def page(title: str, audit: Audit, *, deep: bool, shard: Shard | None = None) -> str:
     """Return a self-contained HTML page."""
     state = "exact" if audit.is_exact else "wrong"
     parts = [
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>',
         f"<h1>{html.escape(title)}</h1>",
-        f'<p class="verdict {state}">{html.escape(verdict(audit, deep=deep))}</p>',
+        f'<p class="verdict {state}">{html.escape(verdict(audit, deep=deep, shard=shard))}</p>',
         '<p class="key">The first bar shows a partition&#8217;s offsets, the second the times at which flushes were opened.'
         '<span style="background:#3b7dd8"></span>flush<span style="background:#7fb0ef"></span>the next one'
         '<span style="background:#d92626"></span>missing or repeated'

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.audit.coverage import Audit, Coverage, Finding
+from kafka2parquet.units import Shard
 from kafka2parquet.util.display import printable
 
 _COLUMNS = ("topic-partition", "from", "to", "committed", "flushes", "files", "rows", "findings")
@@ -36,8 +37,14 @@ def _findings(where: str, findings: tuple[Finding, ...]) -> list[str]:
     return [*shown, f"{where}and {more} more findings"] if more else shown
 
 
-def verdict(audit: Audit, *, deep: bool) -> str:
-    """Return the result of an audit in one line."""
+def verdict(audit: Audit, *, deep: bool, shard: Shard | None = None) -> str:
+    """Return the result of an audit in one line.
+
+    Args:
+        audit: the audit.
+        deep: whether rows were compared with the log.
+        shard: the share of the rows that was compared; None for all.
+    """
     rows = sum(coverage.rows for coverage in audit.coverages)
     files = sum(coverage.files for coverage in audit.coverages)
     what = f"{rows:,} rows in {files:,} files of {len(audit.coverages)} topic-partitions"
@@ -51,14 +58,15 @@ def verdict(audit: Audit, *, deep: bool) -> str:
         )
     if not audit.is_exact:
         return f"NOT EXACT: {audit.findings} finding{'' if audit.findings == 1 else 's'}; {what}."
-    how = "compared with the log" if deep else "by their footers"
+    compared = "compared with the log" if shard is None else f"of which shard {shard} was compared with the log"
+    how = compared if deep else "by their footers"
     return f"EXACT: every offset is covered once; {what}, {how}."
 
 
-def to_json(audit: Audit, *, deep: bool) -> dict[str, Any]:
+def to_json(audit: Audit, *, deep: bool, shard: Shard | None = None) -> dict[str, Any]:
     """Everything, for other programs."""
     return {
-        "verdict": verdict(audit, deep=deep),
+        "verdict": verdict(audit, deep=deep, shard=shard),
         "exact": audit.is_exact,
         "deep": deep,
         "partitions": [

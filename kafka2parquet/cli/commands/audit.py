@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from kafka2parquet.audit.coverage import Audit
-from kafka2parquet.audit.deep import compare
+from kafka2parquet.audit.deep import LogSource, plan_deep, run_deep, with_results
 from kafka2parquet.audit.html import page
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.audit.report import table, to_json, verdict
-from kafka2parquet.cli.options import add_configuration
+from kafka2parquet.cli.options import add_configuration, add_units
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.consumers.kafka_python.log_reader import LogReader
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.reading import merged_naming
+from kafka2parquet.units import Shard, run_units
 
 EXIT_EXACT = 0
 EXIT_NOT_EXACT = 4
+
+
+@attrs.frozen
+class _Comparison:
+    """The ids of all units of a comparison with the log, and of those that this process has done."""
+
+    shard: Shard | None
+    planned: tuple[str, ...]
+    done: tuple[str, ...]
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_configuration(command)
     command.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
+    add_units(command)
     command.add_argument("--json", action="store_true", help="print everything as JSON")
     command.add_argument(
         "--group", metavar="GROUP", help="use the offsets of this consumer group, such as that of a run with --from"
@@ -42,18 +55,35 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     """Audit the topics of a configuration, print the findings, and return the exit code.
 
     Raises:
+        ConfigurationError: the options contradict each other.
         Kafka2ParquetError: Kafka or the store can't be read.
     """
-    found = audit(config, worker, deep=options.deep, group_id=options.group, merged=options.merged)
+    shard: Shard | None = options.shard
+    if not options.deep and (shard is not None or options.workers > 1):
+        raise ConfigurationError("--workers and --shard are for --deep. Without it, an audit reads only footers.")
+    found, comparison = _audited(config, worker, options)
     if options.html:
         title = f"{config.name}: coverage of the topics' offsets"
-        Path(options.html).write_text(page(title, found, deep=options.deep), encoding="utf-8")
+        Path(options.html).write_text(page(title, found, deep=options.deep, shard=shard), encoding="utf-8")
     if options.json:
-        tell(json.dumps(to_json(found, deep=options.deep), indent=1))
+        shown = to_json(found, deep=options.deep, shard=shard)
+        tell(json.dumps(shown if comparison is None else {**shown, **_to_json(comparison)}, indent=1))
     else:
         tell(table(found))
-        tell(verdict(found, deep=options.deep))
+        tell(verdict(found, deep=options.deep, shard=shard))
     return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
+
+
+def _audited(config: ConnectConfig, worker: WorkerConfig, options: argparse.Namespace) -> tuple[Audit, _Comparison | None]:
+    found = audit(config, worker, group_id=options.group, merged=options.merged)
+    if not options.deep:
+        return found, None
+    return _deepened(found, config, worker, group_id=options.group, workers=options.workers, shard=options.shard)
+
+
+def _to_json(comparison: _Comparison) -> dict[str, Any]:
+    shard = None if comparison.shard is None else str(comparison.shard)
+    return {"shard": shard, "planned_units": comparison.planned, "units": comparison.done}
 
 
 def audit(
@@ -71,13 +101,40 @@ def audit(
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
     """
-    consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     names_of_merged = merged_naming(naming, merged)
-    with LogReader(consumer.bootstrap_servers, group_id or consumer.group_id, consumer.client_settings) as log:
+    with _log_source(config, worker, group_id).open() as log:
         topics = config.topics_among(log.topics)
         committed = log.committed(topics)
         found = sum((read_coverage(storage, naming, topic, committed, merged=names_of_merged) for topic in topics), Audit())
-        if not deep:
-            return found
-        return attrs.evolve(found, coverages=tuple(compare(coverage, storage, log) for coverage in found.coverages))
+    return _deepened(found, config, worker, group_id=group_id)[0] if deep else found
+
+
+def _deepened(
+    found: Audit,
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    *,
+    group_id: str | None,
+    workers: int = 1,
+    shard: Shard | None = None,
+) -> tuple[Audit, _Comparison]:
+    """Compare the rows of an audit with the log. With a shard, only the shard's units count."""
+    run = functools.partial(
+        run_deep, storage=make_storage(config, worker.endpoint_url), source=_log_source(config, worker, group_id)
+    )
+    planned = {coverage.topic_partition: [*plan_deep(coverage)] for coverage in found.coverages}
+    units = [unit for of_partition in planned.values() for unit in of_partition]
+    own = [unit for unit in units if shard is None or shard.takes(unit)]
+    results = {unit.id: result for unit, result in run_units(run, own, workers=workers)}
+    coverages = tuple(
+        with_results(coverage, [results[unit.id] for unit in planned[coverage.topic_partition] if unit.id in results])
+        for coverage in found.coverages
+    )
+    comparison = _Comparison(shard, tuple(unit.id for unit in units), tuple(sorted(results)))
+    return attrs.evolve(found, coverages=coverages), comparison
+
+
+def _log_source(config: ConnectConfig, worker: WorkerConfig, group_id: str | None) -> LogSource:
+    consumer = worker.consumer_for(config)
+    return LogSource(consumer.bootstrap_servers, group_id or consumer.group_id, consumer.client_settings)

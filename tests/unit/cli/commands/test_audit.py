@@ -196,3 +196,40 @@ def _commit(broker: EmbeddedBroker, offset: int) -> None:
     with python_consumer(broker.bootstrap, group_id="connect-audited") as consumer:
         consumer.assign([partition])
         consumer.commit({partition: OffsetAndMetadata(offset, "", -1)})
+
+
+def test_workers_and_shards_find_what_one_process_finds(
+    capsys: pytest.CaptureFixture[str], columns: str, tmp_path: Path
+) -> None:
+    """Worker processes and shards compare the same units as one process, and together find the same."""
+    sink = configure(tmp_path, columns)
+    with EmbeddedBroker() as broker:
+        run_sink(broker, sink)
+        broker.append_values(TOPIC, 0, [b"{}"] * 10, [BEGIN_MS] * 10)
+        _commit(broker, 260)
+        code, whole = audit(capsys, sink, broker, "--deep")
+        assert (4, ["missing records"]) == (code, [finding["kind"] for finding in whole["partitions"][0]["findings"]])
+        assert whole["planned_units"] == whole["units"]
+        assert ["events-0@0", "events-1@0"] == whole["units"]
+        _, by_workers = audit(capsys, sink, broker, "--deep", "--workers", "2")
+        assert whole == by_workers
+        shards = [audit(capsys, sink, broker, "--deep", "--shard", f"{index}/3") for index in range(3)]
+        assert sorted(whole["units"]) == sorted(unit for _, found in shards for unit in found["units"])
+        assert [[0, 0, 4], [whole["planned_units"]] * 3] == [
+            sorted(code for code, _ in shards),
+            [found["planned_units"] for _, found in shards],
+        ]
+        findings = [each for _, found in shards for part in found["partitions"] for each in part["findings"]]
+        assert whole["partitions"][0]["findings"] == findings
+        assert 1 == main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--shard", "0/3"])
+        assert "--workers and --shard are for --deep" in capsys.readouterr().err
+
+
+def test_a_log_without_records_is_not_compared(capsys: pytest.CaptureFixture[str], columns: str, tmp_path: Path) -> None:
+    """If Kafka has deleted all records, nothing is compared, and nothing counts as repeated."""
+    sink = configure(tmp_path, columns)
+    with EmbeddedBroker() as broker:
+        run_sink(broker, sink)
+        for partition in range(2):
+            broker.delete_records(TOPIC, partition, 250)
+        assert 0 == audit(capsys, sink, broker, "--deep")[0]
