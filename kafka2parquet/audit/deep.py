@@ -167,7 +167,7 @@ def plan_deep(
         flushes = tuple(DeepFlush(flush.start, flush.end, flush.row_files) for flush in (runs[number] if runs else ()))
         within = tuple(gap for gap in gaps if start <= gap[0] < until)
         if flushes or within:
-            yield DeepUnit(*attrs.astuple(coverage.topic_partition), start, until, flushes, within)
+            yield DeepUnit(coverage.topic_partition.topic, coverage.topic_partition.partition, start, until, flushes, within)
 
 
 def run_deep(unit: DeepUnit, storage: FsspecStorage, source: _Opens) -> DeepResult:
