@@ -108,7 +108,7 @@ def _check_connector(properties: dict[str, str]) -> None:
     given = {name: text for name, text in properties.items() if text}
     found = read_connect_config(given, missing_allowed=True)
     assert [] == found.sentences
-    assert [] == [warning for warning in found.config.warnings if "nknown" in warning]
+    assert [] == [warning for warning in map(str, found.config.warnings) if "nknown" in warning]
 
 
 def _build(properties: dict[str, str]) -> None:

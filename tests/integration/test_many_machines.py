@@ -176,7 +176,8 @@ class Deployment:
 
     def audit(self) -> tuple[int, str]:
         """Runs `kafka2parquet audit`, and returns its exit code and what it prints."""
-        command = [sys.executable, "-W", "ignore", "-m", "kafka2parquet", "audit", self.sink_file, "--worker", self.worker_file]
+        files = (str(self.sink_file), "--worker", str(self.worker_file))
+        command = [sys.executable, "-W", "ignore", "-m", "kafka2parquet", "audit", *files]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=ROOT)
         return finished.returncode, finished.stdout + finished.stderr
 

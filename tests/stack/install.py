@@ -221,6 +221,6 @@ def _run(*command: object, env: dict[str, str] | None = None, cwd: Path | None =
 
 if __name__ == "__main__":
     go = (functools.partial(go_binary, name) for name in _GO_MODULES)
-    servers = (kafka_jars, registry_folder, *go, prometheus_folder, custom_resource_schemas)
+    servers: tuple[Callable[[], Path], ...] = (kafka_jars, registry_folder, *go, prometheus_folder, custom_resource_schemas)
     for part in (java, *servers):
         sys.stdout.write(f"{part()}\n")

@@ -62,7 +62,15 @@ def problems_of_custom_resources(manifests: Iterable[Manifest]) -> list[str]:
         NotInstalledError: Go is not installed.
     """
     schemas = f"{custom_resource_schemas()}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json"
-    command = [go_binary("kubeconform"), "-strict", "-output", "json", "-verbose", "-schema-location", schemas]
+    command: list[str | Path] = [
+        go_binary("kubeconform"),
+        "-strict",
+        "-output",
+        "json",
+        "-verbose",
+        "-schema-location",
+        schemas,
+    ]
     text = yaml.safe_dump_all([dict(manifest) for manifest in manifests])
     finished = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
     resources = json.loads(finished.stdout)["resources"]

@@ -72,7 +72,7 @@ def run_steps(dockerfile: Path, context: Path, root: Path, python: str) -> Image
                 shutil.rmtree(root / "usr", ignore_errors=True)
                 subprocess.run([python, "-m", "venv", root / "usr" / "local"], check=True)
             case "ARG" | "ENV":
-                image.environment.update(part.split("=", 1) for part in shlex.split(rest))
+                image.environment.update(dict(part.split("=", 1) for part in shlex.split(rest)))
             case "WORKDIR":
                 image.folder = rest
                 Path(image.inside(rest)).mkdir(parents=True, exist_ok=True)

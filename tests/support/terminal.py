@@ -94,9 +94,9 @@ class TerminalProcess:
 
 
 @contextlib.contextmanager
-def on_terminal(command: Sequence[str], **environment: str) -> Iterator[TerminalProcess]:
+def on_terminal(command: Sequence[str]) -> Iterator[TerminalProcess]:
     """Runs a process on a terminal, and ends it after the block."""
-    process = TerminalProcess(command, **environment)
+    process = TerminalProcess(command)
     try:
         yield process
     finally:

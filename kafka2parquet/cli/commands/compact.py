@@ -18,8 +18,8 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.units import run_units
-from kafka2parquet.util.figures import counted
-from kafka2parquet.util.figures import size as size_text
+from kafka2parquet.util.display import counted
+from kafka2parquet.util.display import size as size_text
 
 EXIT_OK = 0
 EXIT_NOT_MERGED = 4

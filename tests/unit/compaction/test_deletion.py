@@ -6,6 +6,7 @@ import collections
 import datetime
 import itertools
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import attrs
 import pytest
@@ -211,7 +212,7 @@ def test_rejects_stay() -> None:
     world.kafka.append(TOPIC, 0, [MemoryRecord(value, timestamp_ms=BEGIN_MS) for value in values * 2])
     world.kafka.append(TOPIC, 0, [MemoryRecord(b'{"a":3}', timestamp_ms=BEGIN_MS + HOUR_MS)])
     world.clock.advance(4 * 3600)
-    sink = {"tolerance": "skip", "quarantine": True, "rows": 2}
+    sink: dict[str, Any] = {"tolerance": "skip", "quarantine": True, "rows": 2}
     world.sink(**sink)
     world.compact()
     world.kafka.delete_records(TOPIC, 0, 9)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafka2parquet.compaction import run_unit
+from kafka2parquet.compaction import MergeUnit, run_unit
 from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.testing.memory_storage import StoredObject
 from tests.support.hours_world import BEGIN_MS, HOUR_MS
@@ -133,7 +133,7 @@ def test_processes_with_different_views(data: st.DataObject) -> None:
     in one merged file in the end, and a later run finds nothing to do."""
     world = merge_world()
     originals = world.keys("topics/")
-    units = {}
+    units: dict[str, MergeUnit] = {}
     for _ in range(data.draw(st.integers(2, 4))):
         hidden = set(data.draw(st.lists(st.sampled_from(originals), unique=True, max_size=6)))
         dies_at = data.draw(st.integers(1, 80))
