@@ -532,6 +532,7 @@ CASES = [
         lateness=tuple(wrong for wrong in DURATION if wrong != datetime.timedelta()),
         idle_after=DURATION,
         clock=instances(testing.ManualClock),
+        merged=instances(k.ObjectNaming),
     ),
     case(
         completeness.SinkCompleteness,
@@ -544,6 +545,7 @@ CASES = [
         lateness=tuple(wrong for wrong in DURATION if wrong != datetime.timedelta()),
         idle_after=DURATION,
         clock=instances(testing.ManualClock),
+        merged=(1, b"merged"),
     ),
     case(
         bounded.drain,
