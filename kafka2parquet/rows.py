@@ -88,7 +88,9 @@ class Rows:
         return int(self.table.nbytes + sum(view.nbytes for view in self.views.values()))
 
     def slice(self, start: int, length: int | None = None) -> Rows:
-        """Return the rows [start, start + length) without copying."""
+        """Return the rows [start, start + length) without copying; those from `start` on without a length."""
+        # `pyarrow.Table.slice` needs the length of a table without columns; without it, the result has all rows
+        length = max(0, len(self) - start) if length is None else length
         return attrs.evolve(
             self,
             offsets=self.offsets.slice(start, length),

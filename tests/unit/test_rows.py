@@ -87,6 +87,7 @@ def test_rows_of_several_schemas_may_have_no_columns() -> None:
     """Rows without columns keep their number, in a table and in a part of it."""
     batch = batch_of([b"{}", b"{}", b"{}"], 0)
     rows = Rows(batch, batch.offsets, batch.timestamps_ms, without_columns(3))
+    assert [3, 2, 1, 0] == [rows.slice(start).table.num_rows for start in range(4)]
     mixed = MixedRows.of([rows.slice(start, 1) for start in range(3)])
 
     assert 3 == mixed.table.num_rows
