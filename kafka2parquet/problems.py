@@ -61,7 +61,7 @@ class Problem:
         return self.message if named else f"{', '.join(self.properties)}: {self.message}"
 
     def within(self, place: str) -> Problem:
-        """The same problem with `place`, which says where or when the problem occurs, and a colon before the message."""
+        """The same problem with `place` and a colon before the message. `place` says where or when the problem occurs."""
         return attrs.evolve(self, message=f"{place}: {self._named_message}")
 
     def under(self, prefix: str) -> Problem:
