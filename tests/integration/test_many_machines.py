@@ -26,7 +26,7 @@ from kafka2parquet.audit import read_flushes
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
 from tests.stack.server import HOST, Server, free_port, http_answers
-from tests.support.connect_sink import ConnectSink, ObjectName
+from tests.support.connect_sink import ConnectSink
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import unique, wait_until
 
@@ -153,15 +153,15 @@ class Deployment:
 
         wait_until(shared, f"{PARTITIONS} partitions among {pods} pods", LIMIT_S)
 
-    def wait_for_files(self) -> None:
-        """Waits until each partition has at least two more files, of which the second was opened after this call."""
-        before = self._files()
-        wait_until(lambda: min((self._files() - before)[n] for n in range(PARTITIONS)) >= 2, "files of each partition", LIMIT_S)
+    def wait_for_new_files(self) -> None:
+        """Waits until each partition has committed a file of records that came after this call."""
+        before = [*self.produced]
 
-    def _files(self) -> collections.Counter[int]:
-        every = self._sink.keys()
-        keys = (key for key in every if key.startswith(f"topics/{self.topic}/"))
-        return collections.Counter(ObjectName.of(key).partition for key in keys)
+        def committed() -> bool:
+            found = {each["partition"]: each["committed"] or 0 for pod in self._statuses().values() for each in pod}
+            return all(found.get(number, 0) > before[number] for number in range(PARTITIONS))
+
+        wait_until(committed, "files of each partition", LIMIT_S)
 
     def offsets(self) -> dict[int, collections.Counter[int]]:
         """Reads how often each offset of each partition is in a file."""
@@ -247,17 +247,20 @@ class Report:
     _deployment: Deployment
     short: dict[str, collections.Counter[str]] = attrs.field(factory=dict)
     _dropped_rows: int = 0
+    _at_s: float = attrs.field(factory=time.monotonic)
     _known: set[str] = attrs.field(factory=set)
 
     def after(self, event: str) -> None:
         """Counts those since the last call, once each partition has a file of records that came after the event."""
-        self._deployment.wait_for_files()
+        self._deployment.wait_for_new_files()
         new = [flush for flush in self._deployment.flushes() if flush["key"] not in self._known]
         self._known.update(flush["key"] for flush in new)
+        took_s, self._at_s = time.monotonic() - self._at_s, time.monotonic()
         short = self.short[event] = collections.Counter(flush["reason"] for flush in new if flush["reason"] != "rows")
         dropped_rows = self._deployment.dropped_rows() - self._dropped_rows
         self._dropped_rows += dropped_rows
-        print(f"{event}: {len(new)} flushes, {short.total()} of them short {dict(short)}; {dropped_rows} rows to be read again")
+        what = f"{len(new)} flushes, {short.total()} of them short, {dropped_rows} rows to be read again"
+        print(f"{event}: {took_s:.0f} s, {what}", flush=True)
 
 
 @pytest.mark.timeout(400)
