@@ -184,6 +184,8 @@ def test_the_pods_may_do_little() -> None:
     assert (True, True) == (pod()["securityContext"]["runAsNonRoot"], sink()["securityContext"]["readOnlyRootFilesystem"])
     assert sink()["securityContext"]["allowPrivilegeEscalation"] is False
     assert ["ALL"] == sink()["securityContext"]["capabilities"]["drop"]
+    image = (ROOT / "examples" / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert f"USER {pod()['securityContext']['runAsUser']}:{pod()['securityContext']['runAsGroup']}" in image
 
 
 def test_scaling_follows_read_lag() -> None:

@@ -37,7 +37,7 @@ TASKS = 2
 ROWS_PER_S = 3_000
 FLUSH_ROWS = 400
 #: A pod has to be back within it, or the others take over what it reads. It has to be slow enough for a busy machine.
-SESSION_S = 15
+SESSION_S = 20
 LIMIT_S = 60.0
 
 
