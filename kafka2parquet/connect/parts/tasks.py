@@ -38,11 +38,10 @@ def decide_task_count(config: ConnectConfig, consumer: ConsumerSettings) -> int:
     Kafka is asked only if the number of partitions matters. Blocks until a broker answers, for about five seconds at most.
     Without an answer the tasks start nevertheless: they wait for the brokers, or fail with the reason.
     """
-    cores = usable_cores()
     if config.number(TASKS):
         return config.number(TASKS)
-    most = task_count(config, None, cores)
-    partitions = _partitions(config, consumer) if most > 1 else None
+    cores = usable_cores()
+    partitions = _partitions(config, consumer) if task_count(config, None, cores) > 1 else None
     tasks = task_count(config, partitions, cores)
     if tasks < config.tasks_max:
         topics = "" if partitions is None else f", and the topics have {counted(partitions, 'partition')}"
