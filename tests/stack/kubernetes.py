@@ -56,7 +56,9 @@ def problems_of_core_kind(manifest: Manifest, version: str) -> str:
 
 
 def problems_of_custom_resources(manifests: Iterable[Manifest]) -> list[str]:
-    """What the schemas of KEDA and the Prometheus operator object to, a text for each invalid resource. Unknown members count.
+    """What the schemas of KEDA and the Prometheus operator object to, as sorted texts, one for each invalid resource.
+
+    Unknown members count.
 
     Raises:
         NotInstalledError: Go is not installed.
@@ -74,4 +76,4 @@ def problems_of_custom_resources(manifests: Iterable[Manifest]) -> list[str]:
     text = yaml.safe_dump_all([dict(manifest) for manifest in manifests])
     finished = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
     resources = json.loads(finished.stdout)["resources"]
-    return [f"{each['kind']}: {each['msg']}" for each in resources if each["status"] != "statusValid"]
+    return sorted(f"{each['kind']}: {each['msg']}" for each in resources if each["status"] != "statusValid")
