@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,14 @@ def test_the_image_drains_a_topic_and_writes_only_to_its_volume(image: Image, br
     assert RECORDS == (broker.committed("connect-orders", "events", 0) or (0,))[0]
     assert [*range(RECORDS)] == written(tmp_path / "lake", "events")
     assert before == contents(image.root, image.volumes)
+
+
+def test_only_what_is_copied_is_sent() -> None:
+    """The file beside the Dockerfile that leaves everything out of the context, but for what the Dockerfile copies."""
+    lines = DOCKERFILE.with_name(f"{DOCKERFILE.name}.dockerignore").read_text(encoding="utf-8").splitlines()
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for line in copies for name in line.split()} == {line[1:] for line in lines if line.startswith("!")}
+    assert ["*", "**/__pycache__"] == [line for line in lines if not line.startswith("!")]
 
 
 def test_the_process_is_not_root() -> None:

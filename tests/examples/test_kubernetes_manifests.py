@@ -16,6 +16,7 @@ from kafka2parquet.cli.options import with_joined_ages
 from kafka2parquet.cli.parser import build_parser
 from kafka2parquet.connect.build import load_for_worker
 from kafka2parquet.connect.parts.tasks import task_count
+from kafka2parquet.metrics.table import INSTRUMENTS
 from tests.stack.kubernetes import Manifest, built, is_custom, problems_of_core_kind, problems_of_custom_resources
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +195,7 @@ def test_scaling_follows_read_lag() -> None:
     assert one("StatefulSet")["metadata"]["name"] == spec["scaleTargetRef"]["name"]
     (trigger,) = spec["triggers"]
     assert ("prometheus", "false") == (trigger["type"], trigger["metadata"]["ignoreNullValues"])
+    assert "kafka2parquet_read_lag_records" in {instrument.prometheus_name for instrument in INSTRUMENTS}
     name = load_connect_config(_without_variables()).name
     namespace = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))["namespace"]
     assert f'sum(kafka2parquet_read_lag_records{{namespace="{namespace}", sink="{name}"}})' == trigger["metadata"]["query"]
