@@ -1,4 +1,4 @@
-"""Makes the dashboard for Grafana, and the alert rules for Kubernetes: `python docs/dashboards/generate.py`.
+"""Makes `kafka2parquet.json`, the dashboard for Grafana: `python docs/dashboards/generate.py`.
 
 Needs `grafana-foundation-sdk`, whose versions are those of Grafana. A newer Grafana upgrades the dashboard when it is imported.
 """
@@ -6,7 +6,6 @@ Needs `grafana-foundation-sdk`, whose versions are those of Grafana. A newer Gra
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,6 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 TARGET = Path(__file__).with_name("kafka2parquet.json")
-RULES = Path(__file__).with_name("kafka2parquet.rules.yml")
-RULES_IN_KUBERNETES = Path(__file__).parents[2] / "examples" / "kubernetes" / "prometheus-rule.yaml"
-_RULE_HEAD = """\
-# Made of docs/dashboards/kafka2parquet.rules.yml by docs/dashboards/generate.py. The rules hold for all sinks: apply them once.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: kafka2parquet
-spec:
-"""
 
 #: The series of the chosen sinks, and of the chosen topics.
 SINK = 'sink=~"$sink"'
@@ -60,11 +49,6 @@ def dashboard_json() -> str:
     for number, panel in enumerate(built["panels"], 1):
         panel["id"] = number
     return json.dumps(built, indent=2, sort_keys=True) + "\n"
-
-
-def prometheus_rule_yaml() -> str:
-    """Return the alert rules as a resource of the Prometheus operator."""
-    return _RULE_HEAD + textwrap.indent(RULES.read_text(encoding="utf-8"), "  ")
 
 
 def _overview(board: builders.Dashboard) -> None:
@@ -382,4 +366,3 @@ def _variable(name: str, label: str, series: str) -> builders.QueryVariable:
 
 if __name__ == "__main__":
     TARGET.write_text(dashboard_json(), encoding="utf-8")
-    RULES_IN_KUBERNETES.write_text(prometheus_rule_yaml(), encoding="utf-8")

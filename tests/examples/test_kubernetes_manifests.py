@@ -203,8 +203,8 @@ def test_scaling_follows_read_lag() -> None:
 
 
 def test_the_alert_rules_have_one_source() -> None:
-    """The rules of the Prometheus operator are those of the documentation, as the generator writes them."""
-    generator = runpy.run_path(str(ROOT / "docs" / "dashboards" / "generate.py"))
+    """The rules of the Prometheus operator are those of the documentation, as the program beside these writes them."""
+    generator = runpy.run_path(str(ROOT / "docs" / "dashboards" / "prometheus_rule.py"))
     assert generator["prometheus_rule_yaml"]() == (FOLDER / "prometheus-rule.yaml").read_text(encoding="utf-8")
 
 
