@@ -1,7 +1,7 @@
 """Runs the commands of a page as its reader would, and collects what they print.
 
-A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` or
-`sql` block behind a command is what the command prints. Remarks before a command say how the reader runs it:
+A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` block
+behind a command is what the command prints, and so is a statement of SQL with the name of an engine. Remarks before a command say how the reader runs it:
 
 - `<!-- run: in the background until "REGEX" -->`: on a terminal, until it shows the text; it goes on.
 - `<!-- run: Ctrl-C -->`: before a `text` block. The last command in the background gets SIGINT; the block is its last screen.
@@ -106,7 +106,7 @@ class Session:
             assert json.loads(block.text).items() <= properties.items()
         elif block.language == "sh" and not how.startswith("not;"):
             self._printed = self._command(self._here(block.text), how)
-        elif block.language in ("text", "sql") and self._printed is not None:
+        elif (block.language == "text" or block.remark("engine")) and self._printed is not None:
             seen = self._printed.replace(str(self.folder), _HOME).replace(self._port, _PORT)
             self.outputs.append(Output(block, seen))
             self._printed = None

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import PurePath
 
 #: Their tests start servers, or processes, and wait for them.
-_WAITING = ("tests/integration/", "tests/stack/", "tests/examples/", "tests/memory/")
+_WAITING = ("tests/integration/", "tests/stack/", "tests/examples/", "tests/memory/", "tests/docs/test_sessions")
 #: Files that take a minute or more. One that came last would keep one worker busy while the others have nothing to do.
 SLOW = (
     "tests/unit/task/test_sink_task_interrupts.py",
