@@ -1,7 +1,7 @@
 """Runs the commands of a page as its reader would, and collects what they print.
 
-A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` block
-behind a command is what the command prints, and so is a statement of SQL with the name of an engine. Remarks before a command say how the reader runs it:
+A page is a session: blocks with a caption are files, `sh` blocks are commands, and a `text` block behind a command is what the
+command prints. So is a block with a statement for a named engine. Remarks before a command say how the reader runs it:
 
 - `<!-- run: in the background until "REGEX" -->`: on a terminal, until it shows the text; it goes on.
 - `<!-- run: Ctrl-C -->`: before a `text` block. The last command in the background gets SIGINT; the block is its last screen.
@@ -150,7 +150,8 @@ def run_page(page: str, folder: Path) -> list[Output]:
 
 
 def normalized(output: str) -> str:
-    """Returns what two runs have in common: numbers and the widths of columns differ."""
+    """Returns what two runs have in common: numbers, digests and the widths of columns differ."""
+    output = re.sub(r"\b[0-9a-f]{12}\b", "#", output)
     output = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:,+]+", "#", output)
     output = re.sub(r"\b\d[\d,.:]*( [kM]\b)?", "#", output)
     output = re.sub(r"\b[KMG]?i?B\b|#(ms|[smhd])\b", lambda unit: "#" if unit[0][0] == "#" else "B", output)
