@@ -180,7 +180,7 @@ class TaskParts:
             calls=StorageCalls(executor, clock, delivery.storage_retry, without_credentials(storage.url)),
             naming=naming,
             writer=writer,
-            file_schemas=FileSchemas(files.schema_compatibility),
+            file_schemas=FileSchemas(files.schema_compatibility, files.name_case),
             files=files,
             rejects=rejects,
             delivery=delivery,

@@ -216,10 +216,10 @@ def batches_do_not_matter(delivered: Delivered) -> Iterator[Breach]:
 
 
 def _refused_for_learned_types(delivered: Delivered) -> set[int]:
-    """Returns the offsets that a transform refuses because of the types that columns have learned from other records."""
+    """Returns the offsets that are refused because of what columns have learned from other records, before a transform."""
     if not delivered.trial.setup.learns:
         return set()
-    reasons = ("two types meet in one column", "which can't be hashed")
+    reasons = ("two types meet in one column", "which can't be hashed", "only in upper and lower case")
     return {reject.offset for reject in delivered.run.rejects if any(text in reject.reason for text in reasons)}
 
 

@@ -3,8 +3,8 @@
 Each file has one schema, which its first row brings. If records were sent with schemas, Kafka Connect's `schema.compatibility`
 decides what ends a flush: any other schema (`NONE`), or a schema from which rows can't be projected. Rows are refused if their
 schema can't be compared with the file's, because one of the two has no version. Without a mode, the columns of all schemas are
-united, so that producers of several versions don't cause small files. Then a flush ends only before columns of the same name
-that no type holds together.
+united, so that producers of several versions don't cause small files. Then a flush ends only before columns that can't be in
+one file: columns of the same name that no type holds together, and columns whose names differ only in case.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.pipeline.column_guard import ColumnPlan
 from kafka2parquet.records import View
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
+from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import SchemaConflict, exact_fields, unify
@@ -48,8 +50,15 @@ class FileSchema(Protocol):
 class FileSchemas:
     """Decides by one of Kafka Connect's modes, or unites columns without a mode."""
 
-    def __init__(self, mode: CompatibilityMode | None = None) -> None:
+    def __init__(self, mode: CompatibilityMode | None = None, name_case: NameCase = "reject") -> None:
+        """Set the rules.
+
+        Args:
+            mode: which schemas may share a file; None unites the columns of all schemas.
+            name_case: what to do about names that differ only in case. No file has two such columns, unless they are kept.
+        """
         self._mode = mode
+        self._name_case = name_case
         self._compared_pairs: BoundedCache[tuple[int, int], _Comparison] = BoundedCache(_MAX_PAIRS)
 
     @property
@@ -73,7 +82,7 @@ class FileSchemas:
                 if columns is not None and self._refusal(schema, rows) is not None:
                     continue
                 joined = self._joined_columns(schema, columns, rows)
-                if joined is None or not _join_views(views, rows):
+                if joined is None or not self._join_views(views, rows):
                     first = place if first is None else min(first, place)
                     break
                 if columns is None:
@@ -128,7 +137,25 @@ class FileSchemas:
             united = unify(schemas)
         except SchemaConflict:
             return None
-        return pa.schema([*projected, *united]) if projected else united
+        joined = pa.schema([*projected, *united]) if projected else united
+        return joined if self._can_grow(columns, joined) else None
+
+    def _can_grow(self, columns: pa.Schema, joined: pa.Schema) -> bool:
+        """Whether the columns of a file may grow to others: each row can be written alone, but not every two rows together."""
+        return joined.equals(columns) or ColumnPlan.of(joined, self._name_case).is_empty
+
+    def _join_views(self, views: dict[View, pa.Schema], rows: Rows) -> bool:
+        """Add the columns of the rows' views to those of the files in `views`; False if they can't be in one file."""
+        for name, table in rows.views.items():
+            columns = views.setdefault(name, table.schema)
+            if not columns.equals(table.schema):
+                try:
+                    views[name] = unify([columns, table.schema])
+                except SchemaConflict:
+                    return False
+                if not self._can_grow(columns, views[name]):
+                    return False
+        return True
 
     def _compatible(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool:
         return self._compared(mode, record, file) is True
@@ -174,18 +201,6 @@ def _comparison(mode: CompatibilityMode, record: ConnectSchema | None, file: Con
         return _Comparison(record, file, mode.check(record, file) is Compatibility.COMPATIBLE)
     except SchemaNotProjectable as error:  # without a schema: a file of their own
         return _Comparison(record, file, False if record is None or file is None else Refused(str(error)))
-
-
-def _join_views(views: dict[View, pa.Schema], rows: Rows) -> bool:
-    """Adds the columns of the rows' views to those of the files in `views`; False if no type holds both."""
-    for name, table in rows.views.items():
-        columns = views.setdefault(name, table.schema)
-        if not columns.equals(table.schema):
-            try:
-                views[name] = unify([columns, table.schema])
-            except SchemaConflict:
-                return False
-    return True
 
 
 def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[int, Rows]]]]:

@@ -158,3 +158,18 @@ def test_integers_of_64_bits_and_fractions_do_not_share_a_file() -> None:
 
     values = {row["_kafka_offset"]: row["a"] for table in world.tables().values() for row in table.to_pylist()}
     assert [odd, 0.5, odd] == [values[offset] for offset in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("name_case", "files"), [("reject", [[0, 1], [2, 3]]), ("unite", [[0, 1], [2, 3]]), ("keep", [[0, 1, 2, 3]])]
+)
+@pytest.mark.parametrize("at_once", [1, 500])
+def test_names_that_differ_only_in_case_end_a_flush(at_once: int, name_case: Any, files: list[list[int]]) -> None:
+    """Columns of several schemas whose names differ only in case are in different files, unless the settings keep them."""
+    world = SinkWorld()
+    for name in ("id", "id", "ID", "ID", "id"):
+        schema = {"type": "struct", "fields": [{"field": name, "type": "int32"}]}
+        world.append(json.dumps({"schema": schema, "payload": {name: 1}}).encode())
+    consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=at_once)
+    rotation = RecordCountRotation(4)
+    assert files == written(world, 4, None, consumer=consumer, name_case=name_case, rotation=rotation)
