@@ -138,6 +138,7 @@ _PUBLIC_MODULES = (
     "audit",
     "bounded",
     "clock",
+    "compaction",
     "completeness",
     "connect",
     "consumers",
@@ -156,6 +157,7 @@ _PUBLIC_MODULES = (
     "tables",
     "testing",
     "transforms",
+    "units",
 )
 
 

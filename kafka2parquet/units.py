@@ -12,18 +12,20 @@ in this process, or in several processes of this machine.
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import re
 import signal
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, TypeVar
 
 import attrs
+
+__all__ = ["Shard", "Unit", "run_units"]
 
 #: How often a pool is started anew after a worker has died, as long as no unit gets done in between.
 _MOST_BROKEN_POOLS = 3
@@ -83,7 +85,8 @@ class Shard:
 
     def takes(self, unit: Unit) -> bool:
         """Return whether a unit belongs to this shard."""
-        return zlib.crc32(unit.id.encode()) % self.count == self.index
+        digest = hashlib.blake2b(unit.id.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.index
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"

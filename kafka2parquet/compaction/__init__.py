@@ -23,8 +23,20 @@ plans. `merging` writes a merged file, `comparing` compares it with its original
 everything for a configuration.
 """
 
-from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
+from kafka2parquet.compaction.deletion import Deletion, delete
+from kafka2parquet.compaction.planning import PlannedTopic
+from kafka2parquet.compaction.sink import SinkCompaction
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit, verify
 
-__all__ = ["MergeStorage", "MergeUnit", "PlannedTopic", "TopicPlanner", "UnitResult", "run_unit", "verify"]
+__all__ = [
+    "Deletion",
+    "MergeStorage",
+    "MergeUnit",
+    "PlannedTopic",
+    "SinkCompaction",
+    "UnitResult",
+    "delete",
+    "run_unit",
+    "verify",
+]

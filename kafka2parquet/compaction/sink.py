@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+import functools
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.compaction.deletion import Deletion, find_deletable
 from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
+from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit
 from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
@@ -72,6 +74,11 @@ class SinkCompaction:
         self._older_than, self._target_bytes = older_than, target_bytes
         self._lateness, self._idle_after = lateness, idle_after
         self._clock: Clock = clock if clock is not None else SystemClock()
+
+    @property
+    def run(self) -> Callable[[MergeUnit], UnitResult]:
+        """The function that runs a unit: `run_unit` with this sink's storage. It can be pickled, with the store's options."""
+        return functools.partial(run_unit, storage=self.storage, staging_directory=self.staging_directory)
 
     @property
     def group_id(self) -> str:

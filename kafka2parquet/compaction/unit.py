@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import attrs
 
+from kafka2parquet.backoff import Backoff, Retrying, RetryPolicy
+from kafka2parquet.clock import SystemClock
 from kafka2parquet.compaction.comparing import compare
 from kafka2parquet.compaction.merging import MergeError, Merger
 from kafka2parquet.compaction.storage import MergeStorage
+from kafka2parquet.errors import TransientError
 from kafka2parquet.merged.plan import MergePlan
 from kafka2parquet.merged.reading import parse_plan
 from kafka2parquet.merged.result import MergedOutput, MergeResult
+
+_LOG = logging.getLogger(__name__)
+_RETRY = RetryPolicy(limit_s=60.0)
 
 Outcome = Literal["merged", "found", "failed"]
 
@@ -101,7 +109,13 @@ class UnitResult:
         return cls(**values)
 
 
-def run_unit(unit: MergeUnit, storage: MergeStorage, staging_directory: str | Path | None = None) -> UnitResult:
+def run_unit(
+    unit: MergeUnit,
+    storage: MergeStorage,
+    staging_directory: str | Path | None = None,
+    *,
+    retry: Backoff = _RETRY,
+) -> UnitResult:
     """Merge the files of a plan, compare the merged files with the originals, and write the result. Blocks.
 
     May run again, and at the same time in another process: what exists already is not written again. Nothing counts before the
@@ -111,10 +125,22 @@ def run_unit(unit: MergeUnit, storage: MergeStorage, staging_directory: str | Pa
         unit: the unit.
         storage: where the files are.
         staging_directory: local folder for staged files; by default the system's folder for temporary files.
+        retry: how often the unit is tried again while the store doesn't answer; by default for a minute.
 
     Raises:
         Kafka2ParquetError: the store doesn't answer or refuses access, or the staging folder is full. The unit may run again.
     """
+    retrying = Retrying(retry, SystemClock())
+    while True:
+        try:
+            return _run(unit, storage, staging_directory)
+        except TransientError as error:
+            pause_s = retrying.failed(error)
+            _LOG.warning("%s: trying again in %.1f s: %s", unit.id, pause_s, error)
+            threading.Event().wait(pause_s)
+
+
+def _run(unit: MergeUnit, storage: MergeStorage, staging_directory: str | Path | None) -> UnitResult:
     found = _read_result(storage, unit)
     if isinstance(found, UnitResult):
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import json
 import os
 import shutil
@@ -19,8 +18,7 @@ import duckdb
 import pytest
 
 from kafka2parquet.bounded import drain
-from kafka2parquet.compaction import MergeUnit, UnitResult, run_unit, verify
-from kafka2parquet.compaction.sink import SinkCompaction
+from kafka2parquet.compaction import MergeUnit, SinkCompaction, UnitResult, verify
 from kafka2parquet.connect import build_task, load_connect_config, load_worker_config
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.units import run_units
@@ -132,7 +130,7 @@ def run_on(executor: concurrent.futures.Executor, written: Written, sink: Path, 
     (planned,) = compaction.plan()
     assert len(planned.units) > 10
     results: list[UnitResult] = []
-    for _, result in run_units(functools.partial(run_unit, storage=compaction.storage), planned.units, executor=executor):
+    for _, result in run_units(compaction.run, planned.units, executor=executor):
         results.append(result)
         on_result()
     assert {} == verify(planned.units, results, compaction.storage)

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kafka2parquet import HourlyPartitioner, MetadataColumns, ObjectNaming
-from kafka2parquet.compaction import PlannedTopic, TopicPlanner, UnitResult, run_unit
+from kafka2parquet.compaction import PlannedTopic, UnitResult, run_unit
+from kafka2parquet.compaction.planning import TopicPlanner
 from kafka2parquet.completeness import Completeness
 from kafka2parquet.merged import MergePlan, MergeResult
 from kafka2parquet.merged.plan import FileFormat
@@ -20,6 +21,13 @@ from tests.support.sink_world import TOPIC
 
 TWO_HOURS = datetime.timedelta(hours=2)
 FORMAT = FileFormat("zstd", None, "own", 64 << 20)
+
+
+class Once:
+    """A back-off that gives up after the first attempt."""
+
+    def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
+        return None
 
 
 class MergeWorld(HoursWorld):
@@ -69,7 +77,7 @@ class MergeWorld(HoursWorld):
     def compact(self, *, storage: Any = None, **settings: Any) -> list[UnitResult]:
         """Plans and runs all units in this thread."""
         storage = storage if storage is not None else self.storage
-        return [run_unit(unit, storage) for unit in self.plan(storage=storage, **settings).units]
+        return [run_unit(unit, storage, retry=Once()) for unit in self.plan(storage=storage, **settings).units]
 
     def read_merged(self) -> MergedTopic:
         return read_merged(self.storage, self.merged, TOPIC)

@@ -31,6 +31,7 @@ PUBLIC = tuple(
         "audit",
         "bounded",
         "clock",
+        "compaction",
         "completeness",
         "connect",
         "consumers",
@@ -53,6 +54,7 @@ PUBLIC = tuple(
         "testing.contracts",
         "transforms",
         "transforms.kafka_connect",
+        "units",
     )
 )
 EVERY = [pytest.param(module, id=module.__name__) for module in (kafka2parquet, *PUBLIC)]

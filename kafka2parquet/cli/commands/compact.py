@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.compaction.deletion import Deletion, delete
 from kafka2parquet.compaction.planning import PlannedTopic
 from kafka2parquet.compaction.sink import SinkCompaction
-from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit, verify
+from kafka2parquet.compaction.unit import MergeUnit, UnitResult, verify
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
@@ -100,8 +99,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         _report(options, planned, units, [], {})
         return EXIT_NOT_MERGED if any(topic.problems for topic in planned) else EXIT_OK
     results: list[UnitResult] = []
-    work = functools.partial(run_unit, storage=compaction.storage, staging_directory=compaction.staging_directory)
-    for unit, result in run_units(work, units, workers=options.workers):
+    for unit, result in run_units(compaction.run, units, workers=options.workers):
         results.append(result)
         if not options.json:
             tell(_line(unit, result))

@@ -264,6 +264,43 @@ class StorageContract:
         assert found == [written_at(key) for key in ("t/a", "t/ab")]
         assert all(moment is None or abs(moment - before) < datetime.timedelta(minutes=2) for moment in found)
 
+    def test_whole_objects(self, storage: Storage) -> None:
+        """`open` reads an object from anywhere, and `read_tail` its end; a storage may do without them."""
+        read_tail, open_object = getattr(storage, "read_tail", None), getattr(storage, "open", None)
+        if read_tail is None or open_object is None:
+            pytest.skip("the storage has no read_tail or no open")
+        content = bytes(range(256)) * 100
+        storage.publish("t/a b=c", StagedFile(content, len(content), 0, {}))
+
+        assert (content[-10:], content, None) == (
+            read_tail("t/a b=c", 10),
+            read_tail("t/a b=c", 1 << 20),
+            read_tail("nothing", 10),
+        )
+        with open_object("t/a b=c") as file:
+            assert len(content) == file.seek(0, 2)
+            file.seek(1000)
+            assert content[1000:1100] == file.read(100)
+            file.seek(0)
+            assert content == file.read()
+        with pytest.raises(StorageUnavailableError), open_object("nothing") as file:
+            file.read()
+
+    def test_deletes(self, storage: Storage, read_object: ReadObject) -> None:
+        """`delete` removes one object, and may be repeated; a storage may do without it."""
+        delete = getattr(storage, "delete", None)
+        if delete is None:
+            pytest.skip("the storage has no delete")
+        for key in ("t/a", "t/ab"):
+            storage.publish(key, staged_parquet({}))
+        delete("t/a")
+        delete("t/a")
+        delete("nothing")
+
+        assert ["t/ab"] == list(storage.list("t/"))
+        assert storage.create("t/a", b"x")
+        assert b"x" == read_object("t/a")
+
     def test_lists_more_than_one_page(self, storage: Storage) -> None:
         """A listing is complete, although object stores return at most a thousand keys per request."""
         keys = [f"many/{number:04}" for number in range(1005)]

@@ -109,6 +109,25 @@ def test_lost_answers(operation: Any) -> None:
     assert expected == merged_objects(world)
 
 
+@pytest.mark.parametrize("operation", ["create", "publish", "read", "read_metadata"])
+def test_a_store_that_is_down_for_a_while(operation: Any) -> None:
+    """A unit is tried again while the store is down, and what was lost or not is the same in the end."""
+
+    class AtOnce:
+        def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
+            return 0.0
+
+    undisturbed = merge_world()
+    undisturbed.compact()
+    expected = merged_objects(undisturbed)
+    world = merge_world()
+    planned = world.plan()
+    faults = [world.storage.fail(operation, times=3, after_effect=after_effect) for after_effect in (False, True)]
+    assert [None] * 2 == [run_unit(unit, world.storage, retry=AtOnce()).problem for unit in planned.units]
+    assert all(fault.reached.is_set() for fault in faults if operation in ("create", "publish") or not fault.after_effect)
+    assert expected == merged_objects(world)
+
+
 class Listings:
     """A storage that doesn't list some files, as if they were published later."""
 
