@@ -10,7 +10,7 @@ command prints. So is a block with a statement for a named engine. Remarks befor
 - `<!-- setup: COMMAND -->`: runs silently; see `tests/docs/setups.py`.
 - `<!-- part of: FILE -->`: before JSON, which has some of the properties of a configuration that is in the folder by then.
 
-Port 9092 of the page is a free port here.
+Port 9092 of the page is a free port here, and its folder /home/me/sinks a temporary one.
 
 `python -m tests.docs.session PAGE …` writes the outputs of a new run into the pages.
 """
@@ -41,6 +41,7 @@ PAGES = (
     "backfill.md",
     "complete-hours.md",
     "first-sink.md",
+    "how-to/change-a-sink.md",
     "how-to/s3.md",
     "how-to/gcs.md",
     "how-to/schema-reviews.md",
@@ -112,7 +113,7 @@ class Session:
             self._printed = None
 
     def _here(self, text: str) -> str:
-        return text.replace(_PORT, self._port)
+        return text.replace(_PORT, self._port).replace(_HOME, str(self.folder))
 
     def _command(self, text: str, how: str) -> str | None:
         if how == "instead kill the process in the background":
