@@ -47,6 +47,7 @@ PAGES = (
     "how-to/schema-reviews.md",
     "how-to/test-your-pipeline.md",
     "how-to/worker.md",
+    "how-to/your-own-parts.md",
     "how-to/query.md",
     "how-to/delete-a-person.md",
     "tables.md",
