@@ -1,6 +1,7 @@
 """The status of a running sink: positions, lags, open rows, last file, and what each topic-partition waits for.
 
-Frozen values, safe from any thread. Every view of a sink (terminal, HTTP, metrics) shows these values and nothing else.
+A follower that registers files in a table has a status, too. Both are frozen values, safe from any thread. Every view
+(terminal, HTTP, metrics) shows these values and nothing else.
 """
 
 from kafka2parquet.status.model import (
@@ -14,6 +15,7 @@ from kafka2parquet.status.model import (
     Totals,
     Waiting,
 )
+from kafka2parquet.status.table import TablePartitionStatus, TableStatus
 
 __all__ = [
     "KafkaStatus",
@@ -22,6 +24,8 @@ __all__ = [
     "PartitionStatus",
     "RunnerStatus",
     "StorageStatus",
+    "TablePartitionStatus",
+    "TableStatus",
     "TaskStatus",
     "Totals",
     "Waiting",

@@ -40,10 +40,12 @@ from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import CatalogUnavailableError, TransientError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.status import TableStatus
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.tables.log import CommittedOffsets, RememberedGaps, TopicLog
 from kafka2parquet.tables.progress import Followed, FollowedPartition
 from kafka2parquet.tables.published import PublishedFlushes, ValuesFile
+from kafka2parquet.tables.recorder import TableRecorder
 from kafka2parquet.tables.target import DataFile, LogId, RefusedFileError, TableTarget
 from kafka2parquet.util.arguments import Count, Name, PositiveSeconds, checked
 
@@ -72,8 +74,8 @@ class _Taken:
 class CatalogFollower:
     """Registers the files of one topic in a table. The module's docstring says why each row gets there exactly once.
 
-    A follower is used by one thread at a time. It runs beside the sink, in the same process or in another one, and only reads
-    Kafka and the store.
+    A follower is used by one thread at a time; only `status` may be called on any thread. It runs beside the sink, in the same
+    process or in another one, and only reads Kafka and the store.
     """
 
     def __init__(
@@ -113,6 +115,14 @@ class CatalogFollower:
         self._pass_gaps = pass_gaps
         self._conflicts = conflicts if conflicts is not None else RetryPolicy(first_s=0.1, longest_s=5.0, limit_s=300.0)
         self._clock = clock if clock is not None else SystemClock()
+        self._recorder = TableRecorder(target.name, topic, self._clock)
+
+    def status(self) -> TableStatus:
+        """Return how far the table is, what keeps it from going on, and when the last round ended.
+
+        The status follows each transaction and the end of each round. Never blocks, and may be called on any thread.
+        """
+        return self._recorder.status()
 
     def once(self, stop: threading.Event | None = None) -> Followed:
         """Register everything that is published, committed and not in the table yet. Blocks.
@@ -127,7 +137,13 @@ class CatalogFollower:
             AccessError: Kafka or the store refuses access.
             ConfigurationError: the table can't hold the topic's files.
         """
-        stop = stop if stop is not None else threading.Event()
+        try:
+            return self._round(stop if stop is not None else threading.Event())
+        except Exception as error:
+            self._recorder.failed(error)
+            raise
+
+    def _round(self, stop: threading.Event) -> Followed:
         committed = self._log.committed()
         published = PublishedFlushes(self._storage, self._naming, self._topic, self._log, committed)
         refused: dict[str, str] = {}
@@ -139,7 +155,10 @@ class CatalogFollower:
             taken = self._take(published, committed, positions, refused)
             files = [file for of_partition in taken.values() for file in of_partition.files]
             done = attrs.evolve(done, partitions=self._progress(committed, taken, registered=not files))
+            self._recorder.step(done.partitions)
             if not files or stop.is_set():
+                if not files:
+                    self._recorder.completed()
                 return done
             moved = {
                 LogId(committed.topic_id, partition): found.end
@@ -158,6 +177,7 @@ class CatalogFollower:
                 continue
             attempts.succeeded()
             rows = sum(file.rows for file in files)
+            self._recorder.registered(len(files), rows)
             _LOG.info("%s: registered %d files with %d rows", self._target.name, len(files), rows)
             done = attrs.evolve(done, commits=done.commits + 1, files=done.files + len(files), rows=done.rows + rows)
 
@@ -185,6 +205,7 @@ class CatalogFollower:
         outages = Retrying(RetryPolicy(first_s=min(1.0, interval_s), longest_s=max(1.0, interval_s)), self._clock)
         logged: set[Finding] = set()
         last: Followed | None = None
+        self._recorder.follows(interval_s)
         while not stop.is_set():
             try:
                 last = self.once(stop)
@@ -200,6 +221,7 @@ class CatalogFollower:
             if on_round is not None:
                 on_round(last)
             stop.wait(interval_s)
+        self._recorder.stopped()
         return last
 
     def _take(

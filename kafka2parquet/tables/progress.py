@@ -14,7 +14,7 @@ class FollowedPartition:
 
     Attributes:
         topic_partition: the topic-partition.
-        position: all rows below this offset are in the table; None if no flush has been found yet.
+        position: all rows below this offset are in the table; None before the first flush.
         committed: committed offset of the sink's group; None without one.
         finding: what keeps the table from taking more; None if nothing does.
     """
@@ -25,10 +25,10 @@ class FollowedPartition:
     finding: Finding | None = None
 
     @property
-    def lag_offsets(self) -> int:
-        """The number of offsets that are published and committed, and not in the table."""
+    def lag_offsets(self) -> int | None:
+        """The number of offsets that are committed and not in the table; None before the first flush."""
         if self.committed is None or self.position is None:
-            return 0
+            return None
         return max(0, self.committed - self.position)
 
 
@@ -55,5 +55,5 @@ class Followed:
 
     @property
     def lag_offsets(self) -> int:
-        """The number of offsets that are published and committed, and not in the table."""
-        return sum(partition.lag_offsets for partition in self.partitions)
+        """The number of offsets that are committed and not in the table, over all partitions that have a position."""
+        return sum(partition.lag_offsets or 0 for partition in self.partitions)

@@ -7,7 +7,16 @@ from typing import Any
 
 from kafka2parquet.events import FlushDelivered
 from kafka2parquet.records import TopicPartition
-from kafka2parquet.status import KafkaStatus, PartitionStatus, RunnerStatus, StorageStatus, TaskStatus, Totals
+from kafka2parquet.status import (
+    KafkaStatus,
+    PartitionStatus,
+    RunnerStatus,
+    StorageStatus,
+    TablePartitionStatus,
+    TableStatus,
+    TaskStatus,
+    Totals,
+)
 
 NOW = datetime.datetime(2026, 5, 17, 10, 0, tzinfo=datetime.timezone.utc)
 
@@ -59,6 +68,30 @@ def task_status(*partitions: PartitionStatus, **changes: Any) -> TaskStatus:
 def runner_status(*tasks: TaskStatus, name: str = "sink", error: str = "") -> RunnerStatus:
     """Returns the status of a runner of these tasks."""
     return RunnerStatus(name, NOW, tasks, error)
+
+
+def table_partition(partition: int = 0, topic: str = "events", **changes: Any) -> TablePartitionStatus:
+    """Returns a topic-partition whose 100 committed offsets are in the table, with these changes."""
+    values: dict[str, Any] = {"position": 100, "committed": 100, "lag_offsets": 0, **changes}
+    return TablePartitionStatus(TopicPartition(topic, partition), **values)
+
+
+def table_status(*partitions: TablePartitionStatus, **changes: Any) -> TableStatus:
+    """Returns the status of a follower in good order whose last round ended a minute ago, with these changes."""
+    values: dict[str, Any] = {
+        "table": "Iceberg table raw.events",
+        "topic": "events",
+        "at": NOW,
+        "state": "running",
+        "started_at": ago(3600),
+        "interval_s": 300.0,
+        "last_step_at": ago(60),
+        "last_round_at": ago(60),
+        "up": True,
+        "partitions": partitions,
+        **changes,
+    }
+    return TableStatus(**values)
 
 
 def flush_delivered(**changes: Any) -> FlushDelivered:

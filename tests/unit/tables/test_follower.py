@@ -10,7 +10,8 @@ import pytest
 
 from kafka2parquet import FieldPartitioner, RecordCountRotation
 from kafka2parquet.backoff import RetryPolicy
-from kafka2parquet.errors import CatalogUnavailableError
+from kafka2parquet.errors import CatalogUnavailableError, ConfigurationError
+from kafka2parquet.records import TopicPartition
 from kafka2parquet.tables import DataFile, Followed, LogId
 from tests.support.sink_world import TOPIC
 from tests.support.tables import TableWorld
@@ -21,9 +22,8 @@ COUNTED: dict[str, Any] = {"rotation": RecordCountRotation(2)}
 class MemoryTable:
     """A table that is a list."""
 
-    name = "memory"
-
     def __init__(self) -> None:
+        self.name = "memory"
         self.found: dict[LogId, int] = {}
         self.files: list[DataFile] = []
         self.errors: list[Exception] = []
@@ -210,3 +210,105 @@ def test_a_stop_between_transactions(world: TableWorld, table: MemoryTable) -> N
     stop.set()
     found = world.follower(table).once(stop)
     assert (0, None) == (found.rows, found.partitions[0].position)
+
+
+def test_the_status_of_a_follower(world: TableWorld, table: MemoryTable) -> None:
+    """The status shows positions, lags and sums, first nothing, then what the round has found and registered."""
+    follower = world.follower(table)
+    new = follower.status()
+    assert ("memory", TOPIC, "starting", None, None, ()) == (
+        new.table,
+        new.topic,
+        new.state,
+        new.up,
+        new.last_round_at,
+        new.partitions,
+    )
+    for _ in range(3):
+        world.write(b"{}", b"{}", **COUNTED)
+    (world.folder / _key(2)).unlink()
+    world.write(b"{}", b"{}", partition=1, **COUNTED)
+    follower.once()
+    found = follower.status()
+    assert ("running", True, "", 2, 4) == (found.state, found.up, found.error, found.files, found.rows)
+    assert (world.clock.now(), world.clock.now(), None) == (found.last_round_at, found.last_step_at, found.interval_s)
+    assert [(2, 6, 4), (2, 2, 0)] == [(each.position, each.committed, each.lag_offsets) for each in found.partitions]
+    assert [TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)] == [each.topic_partition for each in found.partitions]
+    assert found.partitions[0].problem.startswith("gap: [2, 4) is in no file")
+    assert "" == found.partitions[1].problem
+
+
+def test_the_status_follows_each_transaction(world: TableWorld, table: MemoryTable) -> None:
+    """During a long round, the status shows how far the round is, and the round doesn't count as complete."""
+    follower = world.follower(table, files_per_transaction=1)
+    seen: list[tuple[int | None, int | None, int, bool]] = []
+    for _ in range(3):
+        world.write(b"{}", b"{}", **COUNTED)
+    commit = table.commit
+
+    def watched(files: Sequence[DataFile], positions: Mapping[LogId, int]) -> bool:
+        found = follower.status()
+        partition = found.partitions[0]
+        seen.append((partition.position, partition.lag_offsets, found.rows, found.last_round_at is None))
+        return commit(files, positions)
+
+    table.commit = watched  # type: ignore[method-assign]  # the table is the test's
+    follower.once()
+    assert [(None, None, 0, True), (2, 4, 2, True), (4, 2, 4, True)] == seen
+    found = follower.status()
+    assert (6, 0, 6) == (found.partitions[0].position, found.partitions[0].lag_offsets, found.rows)
+    assert found.last_step_at == found.last_round_at
+
+
+def test_the_status_of_a_round_that_fails(world: TableWorld, table: MemoryTable) -> None:
+    """An outage shows the error and keeps what was known; an error that waiting doesn't cure makes the follower failed."""
+    world.write(b"{}", b"{}", **COUNTED)
+    follower = world.follower(table)
+    follower.once()
+    before = follower.status()
+    world.clock.advance(10.0)
+    table.errors = [CatalogUnavailableError("https://me:hunter22@catalogue is down.")]
+    with pytest.raises(CatalogUnavailableError):
+        follower.once()
+    down = follower.status()
+    assert ("running", False, before.last_round_at, before.partitions, 2) == (
+        down.state,
+        down.up,
+        down.last_round_at,
+        down.partitions,
+        down.rows,
+    )
+    assert world.clock.now() == down.last_step_at
+    assert "is down" in down.error
+    assert "hunter22" not in down.error
+    table.errors = [ConfigurationError("The table can't hold the files.")]
+    with pytest.raises(ConfigurationError):
+        follower.once()
+    assert ("failed", False) == (follower.status().state, follower.status().up)
+    follower.once()
+    assert ("running", True, "") == (follower.status().state, follower.status().up, follower.status().error)
+
+
+def test_the_status_of_the_loop(world: TableWorld, table: MemoryTable) -> None:
+    """The loop's pause is in the status; a loop that was stopped is stopped, and one that ended with an error has failed."""
+    follower, stop = world.follower(table), threading.Event()
+    states: list[str] = []
+
+    def on_round(_: Followed) -> None:
+        states.append(follower.status().state)
+        stop.set()
+
+    follower.follow(stop, interval_s=7.0, on_round=on_round)
+    states.append(follower.status().state)
+    table.errors = [ConfigurationError("The table can't hold the files.")]
+    with pytest.raises(ConfigurationError):
+        follower.follow(threading.Event(), interval_s=7.0)
+    states.append(follower.status().state)
+    assert ["running", "stopped", "failed"] == states
+    assert 7.0 == follower.status().interval_s
+
+
+def test_the_status_has_no_credentials(world: TableWorld, table: MemoryTable) -> None:
+    """Credentials in the URL of a table are not in its status."""
+    table.name = "Delta table s3://key:hunter22@bucket/topics/events"
+    assert "Delta table s3://[hidden]@bucket/topics/events" == world.follower(table).status().table
