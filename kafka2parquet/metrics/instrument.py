@@ -9,6 +9,7 @@ import attrs
 
 from kafka2parquet.events import Event
 from kafka2parquet.metrics.reading import Reading
+from kafka2parquet.status import TableStatus
 
 #: The beginning of each name.
 PREFIX = "kafka2parquet"
@@ -51,9 +52,10 @@ class Instrument:
         unit: the unit of the value.
         help: the meaning, as one or more sentences.
         labels: names of the labels.
-        from_status: reads the values from a status; None if only events have them.
+        from_status: reads the values from a sink's status; None if only events have them.
         from_events: reads the values from events; None if the status has them. Where both are set, the status has the sum
             without the labels, for applications that don't install the hook.
+        from_table: reads the values from the status of a table's follower; None for the metrics of sinks.
         buckets: upper bounds of a histogram's buckets, ascending.
     """
 
@@ -64,6 +66,7 @@ class Instrument:
     labels: tuple[str, ...] = ()
     from_status: Callable[[Reading], Iterable[Sample]] | None = None
     from_events: EventReader | None = None
+    from_table: Callable[[TableStatus], Iterable[Sample]] | None = None
     buckets: tuple[float, ...] = ()
 
     @property

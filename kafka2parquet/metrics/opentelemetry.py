@@ -1,8 +1,9 @@
-"""Metrics and spans for OpenTelemetry: instruments that observe the status of a sink, and a hook that counts events.
+"""Metrics and spans for OpenTelemetry: instruments that observe a status, and a hook that counts events.
 
 ```python
 runner = build_runner(load_connect_config("sink.json"), hooks=[OpenTelemetryHook()])
 observe_status(runner.status)
+observe_follower(follower.status)
 ```
 
 Only OpenTelemetry's API is used; the application brings the SDK and an exporter. The instruments are those of Prometheus, under
@@ -16,6 +17,7 @@ import datetime
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -26,15 +28,19 @@ from opentelemetry.util.types import AttributeValue
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.events import Event, FlushDelivered
 from kafka2parquet.metrics.from_events import step_durations
-from kafka2parquet.metrics.instrument import PREFIX, EventReader, Instrument
-from kafka2parquet.metrics.reading import Reading, StatusSource, TaskHistory
-from kafka2parquet.metrics.table import INSTRUMENTS
+from kafka2parquet.metrics.from_tables import TABLE_INSTRUMENTS
+from kafka2parquet.metrics.instrument import PREFIX, EventReader, Instrument, Sample
+from kafka2parquet.metrics.reading import Reading, StatusSource, TableStatusSource, TaskHistory
+from kafka2parquet.metrics.table import SINK_INSTRUMENTS
 from kafka2parquet.version import VERSION
 
 __all__ = [
     "OpenTelemetryHook",
+    "observe_follower",
     "observe_status",
 ]
+
+_Read = TypeVar("_Read")
 
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 
@@ -64,15 +70,38 @@ def observe_status(
         sink: value of the attribute `kafka2parquet.sink`, by default the name in the status.
         clock: for tests.
     """
-    source = _SharedStatus(status, sink, clock if clock is not None else SystemClock())
+    history = TaskHistory()
+    shared = _Shared(lambda: history.reading(status()), clock)
     meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
-    for instrument in INSTRUMENTS:
+    for instrument in SINK_INSTRUMENTS:
         if instrument.from_events is None and instrument.from_status is not None:
-            create = meter.create_observable_gauge if instrument.kind == "gauge" else meter.create_observable_counter
-            create(instrument.opentelemetry_name, [source.callback(instrument)], instrument.unit, instrument.help)
+            callback = shared.callback(instrument, instrument.from_status, lambda reading: sink or reading.sink)
+            _observe(meter, instrument, callback)
     meter.create_observable_counter(
-        _CONSUMED, [source.consumed], "{message}", "Number of messages that were delivered to the application."
+        _CONSUMED,
+        [lambda _: _consumed(shared())],
+        "{message}",
+        "Number of messages that were delivered to the application.",
     )
+
+
+def observe_follower(
+    status: TableStatusSource, *, meter_provider: MeterProvider | None = None, clock: Clock | None = None
+) -> None:
+    """Create instruments that read the status of a table's follower whenever metrics are exported. Reads nothing yet.
+
+    Call the function once for each follower: OpenTelemetry keeps the instruments for the life of the provider.
+
+    Args:
+        status: returns the status: `follower.status`. Called about once for each export, on its thread.
+        meter_provider: makes the instruments; by default the provider of the process.
+        clock: for tests.
+    """
+    shared = _Shared(status, clock)
+    meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
+    for instrument in TABLE_INSTRUMENTS:
+        if instrument.from_table is not None:
+            _observe(meter, instrument, shared.callback(instrument, instrument.from_table, lambda _: ""))
 
 
 class OpenTelemetryHook:
@@ -96,7 +125,7 @@ class OpenTelemetryHook:
         self._readers: defaultdict[type[Event], list[tuple[EventReader, Instrument, Counter | Histogram]]] = defaultdict(list)
         meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
         self._flushes = _Flushes(meter, trace.get_tracer(PREFIX, VERSION, tracer_provider))
-        for instrument in INSTRUMENTS:
+        for instrument in SINK_INSTRUMENTS:
             if instrument.from_events is not None:
                 created = _create(meter, instrument)
                 self._readers[instrument.from_events.event].append((instrument.from_events, instrument, created))
@@ -163,45 +192,55 @@ class _Flushes:
         flush.end(at_ns)
 
 
-class _SharedStatus:
-    """A status that the callbacks of all instruments share during one export."""
+class _Shared(Generic[_Read]):
+    """A reading that the callbacks of all instruments share during one export."""
 
-    def __init__(self, status: StatusSource, sink: str, clock: Clock) -> None:
-        self._status = status
-        self._sink = sink
-        self._clock = clock
-        self._history = TaskHistory()
+    def __init__(self, read: Callable[[], _Read], clock: Clock | None) -> None:
+        self._read = read
+        self._clock = clock if clock is not None else SystemClock()
         self._lock = threading.Lock()
-        self._last: tuple[float, Reading] | None = None
+        self._last: tuple[float, _Read] | None = None
 
-    def callback(self, instrument: Instrument) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        """Return a function that observes an instrument."""
-        read = instrument.from_status
-        if read is None:
-            raise ValueError(f"{instrument.name} is not in the status")
+    def callback(
+        self, instrument: Instrument, samples: Callable[[_Read], Iterable[Sample]], sink: Callable[[_Read], str]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        """Return a function that observes an instrument.
+
+        Args:
+            instrument: the instrument.
+            samples: returns the instrument's values in a reading.
+            sink: returns the sink's name in a reading; "" for no attribute.
+        """
 
         def observe(_: CallbackOptions) -> Iterator[Observation]:
-            reading = self._read()
-            for values, value in read(reading):
-                yield Observation(value, _attributes(instrument, values, self._sink or reading.sink))
+            reading = self()
+            for values, value in samples(reading):
+                yield Observation(value, _attributes(instrument, values, sink(reading)))
 
         return observe
 
-    def consumed(self, _: CallbackOptions) -> Iterator[Observation]:
-        """Observe the messages that each consumer group has delivered to this process."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        for task in self._read().counted:
-            counts[task.kafka.group_id] += task.totals.records
-        for group_id, records in counts.items():
-            group = {"messaging.consumer.group.name": group_id} if group_id else {}
-            yield Observation(records, {**_SYSTEM, _OPERATION: "poll", **group})
-
-    def _read(self) -> Reading:
+    def __call__(self) -> _Read:
+        """Return the reading of the current export."""
         with self._lock:
             now_s = self._clock.monotonic()
             if self._last is None or now_s - self._last[0] >= _STATUS_IS_FRESH_S:
-                self._last = now_s, self._history.reading(self._status())
+                self._last = now_s, self._read()
             return self._last[1]
+
+
+def _consumed(reading: Reading) -> Iterator[Observation]:
+    """Observe the messages that each consumer group has delivered to this process."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    for task in reading.counted:
+        counts[task.kafka.group_id] += task.totals.records
+    for group_id, records in counts.items():
+        group = {"messaging.consumer.group.name": group_id} if group_id else {}
+        yield Observation(records, {**_SYSTEM, _OPERATION: "poll", **group})
+
+
+def _observe(meter: Meter, instrument: Instrument, callback: Callable[[CallbackOptions], Iterable[Observation]]) -> None:
+    create = meter.create_observable_gauge if instrument.kind == "gauge" else meter.create_observable_counter
+    create(instrument.opentelemetry_name, [callback], instrument.unit, instrument.help)
 
 
 def _create(meter: Meter, instrument: Instrument) -> Counter | Histogram:

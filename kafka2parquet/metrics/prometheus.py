@@ -1,9 +1,10 @@
-"""Metrics for Prometheus: a collector that reads the status of sinks when they are scraped, and a hook that counts events.
+"""Metrics for Prometheus: collectors that read the status of sinks and of tables when scraped, and a hook that counts events.
 
 ```python
 hook = PrometheusHook()
 runner = build_runner(load_connect_config("sink.json"), hooks=[hook])
 registry.register(StatusCollector(runner.status, hook))
+registry.register(FollowerCollector(follower.status))
 ```
 
 Needs `pip install kafka2parquet[prometheus]`.
@@ -19,11 +20,13 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from kafka2parquet.events import Event
+from kafka2parquet.metrics.from_tables import TABLE_INSTRUMENTS
 from kafka2parquet.metrics.instrument import EventReader, Instrument, Kind
-from kafka2parquet.metrics.reading import StatusSource, TaskHistory
-from kafka2parquet.metrics.table import INSTRUMENTS
+from kafka2parquet.metrics.reading import StatusSource, TableStatusSource, TaskHistory
+from kafka2parquet.metrics.table import SINK_INSTRUMENTS
 
 __all__ = [
+    "FollowerCollector",
     "PrometheusHook",
     "StatusCollector",
 ]
@@ -45,7 +48,7 @@ class PrometheusHook:
     def __init__(self) -> None:
         self._metrics: dict[str, Counter | Histogram] = {}
         self._readers: defaultdict[type[Event], list[tuple[EventReader, Counter | Histogram]]] = defaultdict(list)
-        for instrument in INSTRUMENTS:
+        for instrument in SINK_INSTRUMENTS:
             if instrument.from_events is not None:
                 metric = self._metrics[instrument.name] = _metric(instrument)
                 self._readers[instrument.from_events.event].append((instrument.from_events, metric))
@@ -94,14 +97,49 @@ class StatusCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """Return all metrics without samples, so that registering the collector reads no status."""
-        return [_family(instrument) for instrument in INSTRUMENTS]
+        return [_family(instrument) for instrument in SINK_INSTRUMENTS]
 
     def collect(self) -> Iterable[Metric]:
         """Read the status of each sink and return all metrics."""
-        families = [(instrument, _family(instrument)) for instrument in INSTRUMENTS]
+        families = [(instrument, _family(instrument)) for instrument in SINK_INSTRUMENTS]
         for sink in self._sinks:
             sink.add_to(families)
         return [family for _, family in families if family.samples]
+
+
+class FollowerCollector(Collector):
+    """A collector that reads the status of one or several followers of tables when it is scraped.
+
+    Every metric has the labels `table` and `topic`. A scrape doesn't call Kafka, the store or a catalogue. The collector may be
+    registered beside a `StatusCollector`.
+    """
+
+    def __init__(self, *statuses: TableStatusSource) -> None:
+        """Make a collector. Reads nothing yet.
+
+        Args:
+            statuses: each returns the status of one follower: `follower.status`. Called once for each scrape, on its thread.
+                No two followers may have the same table and topic.
+        """
+        self._statuses = statuses
+
+    def describe(self) -> Iterable[Metric]:
+        """Return all metrics without samples, so that registering the collector reads no status."""
+        return [_family(instrument) for instrument in TABLE_INSTRUMENTS]
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the status of each follower and return all metrics."""
+        statuses = [status() for status in self._statuses]
+        families = []
+        for instrument in TABLE_INSTRUMENTS:
+            if instrument.from_table is not None:
+                family = _family(instrument)
+                for status in statuses:
+                    for values, value in instrument.from_table(status):
+                        labels = dict(zip(instrument.labels, values, strict=True))
+                        family.add_sample(instrument.prometheus_name, labels, value)
+                families.append(family)
+        return [family for family in families if family.samples]
 
 
 class _Sink:

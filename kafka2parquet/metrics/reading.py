@@ -8,10 +8,14 @@ from collections.abc import Callable
 
 import attrs
 
-from kafka2parquet.status import PartitionStatus, RunnerStatus, TaskStatus
+from kafka2parquet.status import PartitionStatus, RunnerStatus, TableStatus, TaskStatus
 
 StatusSource = Callable[[], RunnerStatus | TaskStatus]
 """Returns the current status; `TaskRunner.status` and `SinkTask.status` do. Called on the thread that exports metrics."""
+
+
+TableStatusSource = Callable[[], TableStatus]
+"""Returns the status of a table's follower; `CatalogFollower.status` does. Called on the thread that exports metrics."""
 
 
 @attrs.frozen

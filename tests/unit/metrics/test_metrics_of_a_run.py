@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from kafka2parquet.metrics.opentelemetry import OpenTelemetryHook, observe_status
 from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
-from kafka2parquet.metrics.table import INSTRUMENTS
+from kafka2parquet.metrics.table import SINK_INSTRUMENTS
 from tests.support.sink_world import SinkWorld
 
 ROWS, REJECTS = 95, 5
@@ -63,7 +63,7 @@ def run() -> Iterator[MeasuredRun]:
     made.world.close()
 
 
-@pytest.mark.parametrize("name", [each.prometheus_name for each in INSTRUMENTS if each.from_status and each.from_events])
+@pytest.mark.parametrize("name", [each.prometheus_name for each in SINK_INSTRUMENTS if each.from_status and each.from_events])
 def test_counts_of_events_agree_with_the_status(run: MeasuredRun, name: str) -> None:
     """The hook's counts add up to the sum that the status has, so that applications without the hook see the same."""
     assert 0 < run.of_status[name] == run.counted[name]
@@ -88,7 +88,7 @@ def test_counts_agree_with_what_was_written(run: MeasuredRun) -> None:
 def test_both_libraries_export_the_same(run: MeasuredRun) -> None:
     """Each counter and each histogram has the same sum in OpenTelemetry as in Prometheus."""
     compared = 0
-    for instrument in INSTRUMENTS:
+    for instrument in SINK_INSTRUMENTS:
         if instrument.kind != "gauge":
             points = run.exported[instrument.opentelemetry_name]
             suffix = "" if instrument.kind == "counter" else "_sum"

@@ -11,12 +11,21 @@ import prometheus_client
 import pytest
 
 from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, RecordRejected
-from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
+from kafka2parquet.metrics.prometheus import FollowerCollector, PrometheusHook, StatusCollector
 from kafka2parquet.metrics.table import INSTRUMENTS
 from kafka2parquet.records import Reject, Stage, TopicPartition
 from kafka2parquet.status import KafkaStatus, LastCommit, RunnerStatus, StorageStatus, TaskStatus, Totals, Waiting
 from tests.stack.prometheus import promtool
-from tests.support.statuses import NOW, ago, flush_delivered, partition_status, runner_status, task_status
+from tests.support.statuses import (
+    NOW,
+    ago,
+    flush_delivered,
+    partition_status,
+    runner_status,
+    table_partition,
+    table_status,
+    task_status,
+)
 
 ZERO = TopicPartition("events", 0)
 
@@ -274,6 +283,7 @@ def test_promtool_has_no_complaint() -> None:
     """Prometheus's own linter accepts all names, units and help texts, each metric included."""
     hook = PrometheusHook()
     registry = registry_of(lambda: runner_status(task_status(busy_partition())), hook)
+    registry.register(FollowerCollector(lambda: table_status(table_partition())))
     hook(flush_delivered())
     text = prometheus_client.generate_latest(registry).decode()
     named = [instrument for instrument in INSTRUMENTS if f"# TYPE {instrument.prometheus_name} {instrument.kind}\n" in text]
