@@ -57,7 +57,7 @@ def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: s
         for output in folder.plans[number].outputs
     ]
     metadata = read_all_metadata(storage, [output.key for _, _, output in outputs])
-    findings = [*_folders(merged), *_strays(merged)]
+    findings = [*_folders(merged), *_strays(merged, naming.directory_delimiter)]
     covered: dict[int, dict[str, CoveredFile]] = collections.defaultdict(dict)
     files = 0
     for folder, number, output in outputs:
@@ -86,11 +86,15 @@ def _folders(merged: MergedTopic) -> Iterator[Finding]:
             yield Finding(Kind.OVERLAP, file.first_offset, file.last_offset + 1, text)
 
 
-def _strays(merged: MergedTopic) -> Iterator[Finding]:
-    """Find Parquet files that are in no plan. Queries over the folder of merged files read them, too."""
+def _strays(merged: MergedTopic, delimiter: str) -> Iterator[Finding]:
+    """Find Parquet files that are in no plan. Queries over the folder of merged files read them, too.
+
+    Folders whose plans can't be used are findings already.
+    """
+    unknown = {folder.key for folder in merged.folders.values() if folder.problem is not None}
     planned = {output.key for folder in merged.folders.values() for plan in folder.plans.values() for output in plan.outputs}
     for key in sorted(merged.sizes_bytes.keys() - planned):
-        if is_parquet_name(key):
+        if is_parquet_name(key) and key.rpartition(delimiter)[0] not in unknown:
             text = f"{key} is in no plan, but queries over the merged files read it too. Move it away"
             yield Finding(Kind.STRAY_FILE, 0, 0, text)
 

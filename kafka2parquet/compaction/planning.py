@@ -43,7 +43,7 @@ class PlannedTopic:
         units: the plans to run, ordered by their keys.
         problems: why folders can't be merged, by encoded partition.
         waiting_files: number of durable files that may not be merged yet.
-        done_files: number of files in plans with a result.
+        done_files: number of files in plans with a result, in folders that still have originals.
     """
 
     topic: str
@@ -121,9 +121,9 @@ class TopicPlanner:
         topic_id = log.topic_id(self._topic)
         while True:
             sizes_bytes, rejects = self._list()
-            merged = read_merged(self._storage, self._merged, self._topic)
+            merged = self._read_merged(sizes_bytes)
             folders = read_originals(self._storage, self._naming, self._topic, merged.covers.keys(), sizes_bytes)
-            missing = missing_siblings(folders, closed, sizes_bytes.keys() | rejects | merged.covers.keys())
+            missing = self._missing(folders, closed, sizes_bytes.keys() | rejects | merged.covers.keys())
             plans, problems, waiting_files = self._new_plans(folders, merged, closed, missing, topic_id)
             if not write or self._create_all(plans):
                 break
@@ -149,6 +149,20 @@ class TopicPlanner:
         """Return the sizes of the topic's files by key, and the keys of its rejects."""
         sizes_bytes = dict(self._storage.list_sizes(self._naming.prefix(self._topic)))
         return sizes_bytes, set(self._storage.list(self._naming.quarantine_prefix(self._topic)))
+
+    def _read_merged(self, originals: Collection[str]) -> MergedTopic:
+        """Read the plans and results of folders that have originals. In other folders, all originals are deleted."""
+        names = map(self._naming.parse, originals)
+        folders = {name.encoded_partition for name in names if name is not None and name.encoded_partition is not None}
+        return read_merged(self._storage, self._merged, self._topic, folders)
+
+    def _missing(self, folders: Mapping[str, OriginalFolder], closed: Closed, known: Collection[str]) -> Mapping[str, str]:
+        """Return the missing files of flushes, but not those that were merged and deleted with all other files of a folder."""
+        missing = missing_siblings(folders, closed, known)
+        if not missing:
+            return missing
+        everything = read_merged(self._storage, self._merged, self._topic)
+        return missing_siblings(folders, closed, {*known, *everything.covers})
 
     def _new_plans(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 import attrs
@@ -119,13 +119,14 @@ class MergedTopic:
         return (cover for covers in self.covers.values() for cover in covers if cover.counts)
 
 
-def read_merged(storage: Storage, naming: ObjectNaming, topic: str) -> MergedTopic:
-    """Read all plans and results of a topic. Blocks: a listing, and a read for each plan and each result.
+def read_merged(storage: Storage, naming: ObjectNaming, topic: str, only: Collection[str] | None = None) -> MergedTopic:
+    """Read the plans and results of a topic. Blocks: a listing, and a read for each plan and each result.
 
     Args:
         storage: where the files are.
         naming: names of the merged files, `merged_naming(…)`.
         topic: the topic.
+        only: the folders to read, as encoded partitions; None for all.
 
     Raises:
         StorageUnavailableError: the store doesn't answer.
@@ -140,6 +141,8 @@ def read_merged(storage: Storage, naming: ObjectNaming, topic: str) -> MergedTop
         if plan_number(name) is None and result_number(name) is None:
             continue
         encoded_partition = place.removeprefix(prefix)
+        if only is not None and encoded_partition not in only:
+            continue
         folder = folders.setdefault(encoded_partition, MergedFolder(place, encoded_partition))
         objects.append((key, folder))
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-merged") as pool:
