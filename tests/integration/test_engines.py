@@ -22,6 +22,7 @@ from kafka2parquet.compaction import MergeUnit, SinkCompaction, UnitResult, veri
 from kafka2parquet.connect import build_task, load_connect_config, load_worker_config
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.units import run_units
+from tests.stack import install
 from tests.support.sink_properties import json_sink
 
 ROOT = Path(__file__).parents[2]
@@ -156,4 +157,22 @@ def test_dask_with_a_killed_worker(written: Written, expected: Mapping[str, byte
 
         run_on(client.get_executor(), written, sink, kill_a_worker)
         assert killed[0] not in client.run(os.getpid).values()
+    assert expected == merged(sink)
+
+
+@pytest.mark.heavy
+def test_spark(written: Written, expected: Mapping[str, bytes], tmp_path: Path) -> None:
+    """Spark, with two executor processes, maps the same function over the same units."""
+    sink = written.copy(tmp_path)
+    environment = {
+        **os.environ,
+        "JAVA_HOME": str(install.jdk()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    command = [sys.executable, "-m", "tests.support.spark_units", str(sink), written.broker.bootstrap]
+    finished = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert 0 == finished.returncode, finished.stderr[-3000:]
+    assert "processes 2, problems 0" in finished.stdout
     assert expected == merged(sink)
