@@ -13,6 +13,7 @@ from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.records import TopicPartition
 
 _NONE_COVERED: Mapping[str, CoveredFile] = {}
+_NONE_DAMAGED: Mapping[str, str] = {}
 
 
 class Kind(enum.Enum):
@@ -24,6 +25,7 @@ class Kind(enum.Enum):
     WRONG_ROWS = "wrong rows"
     UNLISTED_FILE = "unlisted file"
     FOREIGN_FILE = "foreign file"
+    DAMAGED_FOOTER = "damaged footer"
     STRAY_FILE = "stray file"
     MISSING_RECORDS = "missing records"
     REPEATED_RECORDS = "repeated records"
@@ -138,6 +140,11 @@ class Audit:
         return self.findings == 0
 
 
+def damaged_footer(key: str, reason: str) -> Finding:
+    """Make the finding about a file of this library whose footer can't be read."""
+    return Finding(Kind.DAMAGED_FOOTER, 0, 0, f"{key}: its footer can't be read: {reason}. Its rows count as missing")
+
+
 def stray(key: str, footer: FlushFooter | None) -> Finding:
     """Make the finding about a Parquet file whose name is not this sink's.
 
@@ -158,14 +165,16 @@ def coverage(
     footers: Mapping[str, FlushFooter | None],
     committed: int | None,
     covered: Mapping[str, CoveredFile] = _NONE_COVERED,
+    damaged: Mapping[str, str] = _NONE_DAMAGED,
 ) -> Coverage:
     """Audit the files of a topic-partition.
 
     Args:
         topic_partition: the topic-partition.
-        footers: footer of each file by key; None for a file that kafka2parquet didn't write.
+        footers: footer of each file by key; None for a file that kafka2parquet didn't write, or with a damaged footer.
         committed: committed offset of the group; None without one.
         covered: files whose rows are in merged files, by key. They may exist or not.
+        damaged: why the footers of files can't be read, by key.
     """
     anchors = sorted(
         ((key, footer) for key, footer in footers.items() if footer is not None and footer.is_anchor),
@@ -178,7 +187,8 @@ def coverage(
     )
     gone_ends = {file.end for file in gone.values() if file.is_anchor}
     findings = [
-        *_foreign(topic_partition, footers),
+        *(damaged_footer(key, reason) for key, reason in damaged.items() if key in footers),
+        *_foreign(topic_partition, {key: footer for key, footer in footers.items() if key not in damaged}),
         *_changed(footers, covered),
         *(finding for key, anchor in anchors for finding in _incomplete(key, anchor, footers, committed, gone)),
         *(finding for file in gone.values() if file.is_anchor for finding in _incomplete_gone(file, footers, gone)),

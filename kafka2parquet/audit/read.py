@@ -6,7 +6,7 @@ import collections
 import functools
 from collections.abc import Iterable, Mapping
 
-from kafka2parquet.audit.coverage import Audit, coverage, stray
+from kafka2parquet.audit.coverage import Audit, coverage, damaged_footer, stray
 from kafka2parquet.audit.merged import MergedFiles, audit_merged
 from kafka2parquet.audit.metadata import is_parquet_name, read_all_metadata
 from kafka2parquet.object_names import ObjectNaming
@@ -52,7 +52,7 @@ def read_coverage(
         strays += [] if _has_table(prefix, all_keys) else others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     metadata = read_all_metadata(storage, wanted)
-    footers = {key: FlushFooter.from_metadata(metadata[key]) for key in wanted}
+    footers, damaged = _footers(metadata)
     ids = collections.Counter(footer.topic_id for footer in footers.values() if footer is not None)
     topic_id = ids.most_common(1)[0][0] if ids else ""
     # Merged files after the originals: what is deleted in between is covered by results that are read afterwards.
@@ -68,12 +68,13 @@ def read_coverage(
             },
             committed.get(topic_partition),
             keys_of.get(topic_partition, {}),
+            damaged,
         )
         for topic_partition in sorted({*keys, *keys_of, *(found for found in committed if found.topic == topic)})
     )
     return Audit(
         tuple(coverages),
-        tuple(stray(key, footers[key]) for key in sorted(strays)),
+        tuple(damaged_footer(key, damaged[key]) if key in damaged else stray(key, footers[key]) for key in sorted(strays)),
         merged_files.findings,
         merged_files.files,
     )
@@ -82,6 +83,20 @@ def read_coverage(
 def topic_prefixes(naming: ObjectNaming, topic: str) -> tuple[str, str]:
     """Return the prefixes of a topic's files: of its records, and of its rejects."""
     return naming.prefix(topic), naming.quarantine_prefix(topic)
+
+
+def _footers(
+    metadata: Mapping[str, Mapping[str, str] | None],
+) -> tuple[Mapping[str, FlushFooter | None], Mapping[str, str]]:
+    """Return the footer of each file, None without one, and why damaged footers can't be read."""
+    footers: dict[str, FlushFooter | None] = {}
+    damaged: dict[str, str] = {}
+    for key, found in metadata.items():
+        try:
+            footers[key] = FlushFooter.from_metadata(found)
+        except ValueError as error:
+            footers[key], damaged[key] = None, str(error)
+    return footers, damaged
 
 
 def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:

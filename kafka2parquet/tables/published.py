@@ -167,7 +167,7 @@ class PublishedFlushes:
         try:
             footer = FlushFooter.from_metadata(metadata)
         except ValueError as error:
-            return Finding(Kind.FOREIGN_FILE, 0, 0, f"{key} has a footer that can't be used: {error}")
+            return Finding(Kind.DAMAGED_FOOTER, 0, 0, f"{key} has a footer that can't be used: {error}")
         if metadata is None:
             return Finding(Kind.MISSING_FILE, 0, 0, f"{key} was deleted while it was read")
         if footer is None:
