@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import attrs
 
 from kafka2parquet.clock import Clock
 from kafka2parquet.compaction.closed import Closed, missing_siblings
+from kafka2parquet.compaction.known import KnownFooters
 from kafka2parquet.compaction.originals import Original, OriginalFolder, read_originals
 from kafka2parquet.compaction.packing import pack
 from kafka2parquet.compaction.storage import MergeStorage
@@ -22,6 +23,7 @@ from kafka2parquet.merged.plan import FileFormat, MergePlan, PlannedOutput, plan
 from kafka2parquet.merged.reading import MergedFolder, MergedTopic, parse_plan, read_merged
 from kafka2parquet.merged.result import result_name
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.storage.base import Storage
 
 #: A folder that never ends is merged only if this number of files has come, or enough bytes for a merged file.
 _LEAST_FILES = 5
@@ -73,7 +75,7 @@ class TopicPlanner:
         file_format: FileFormat,
         target_bytes: int,
         older_than: datetime.timedelta,
-        completeness: CompletenessLook | None,
+        completeness: Callable[[Storage], CompletenessLook] | None,
         clock: Clock,
     ) -> None:
         """Prepare. Nothing is read yet.
@@ -86,7 +88,8 @@ class TopicPlanner:
             file_format: how merged files are written.
             target_bytes: size in bytes of the originals from which on a merged file is full.
             older_than: how old a folder's end, or in folders without time a flush, has to be.
-            completeness: says which folders of time are complete; None if the sink has no folders of time.
+            completeness: makes what says which folders of time are complete, for a storage; None if the sink has no folders of
+                time.
             clock: the time.
         """
         self._storage = storage
@@ -142,7 +145,9 @@ class TopicPlanner:
         if self._completeness is None:
             return None
         prefix = self._naming.prefix(self._topic)
-        found = self._completeness.look(log, write=False)
+        covers = self._read_merged([*self._storage.list(prefix)]).covers
+        known = {key: covers_of[0] for key, covers_of in covers.items() if covers_of[0].counts}
+        found = self._completeness(KnownFooters(self._storage, known)).look(log, write=False)
         return {state.folder.removeprefix(prefix): state for state in found.folders}
 
     def _list(self) -> tuple[Mapping[str, int], Collection[str]]:

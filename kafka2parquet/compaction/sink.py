@@ -11,6 +11,7 @@ from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.compaction.deletion import Deletion, find_deletable
 from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit
+from kafka2parquet.completeness.folders import TimeFolders
 from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
@@ -23,6 +24,7 @@ from kafka2parquet.merged.plan import FileFormat
 from kafka2parquet.merged.reading import merged_naming
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
+from kafka2parquet.storage.base import Storage
 from kafka2parquet.util.argument_types import AtLeast
 from kafka2parquet.util.arguments import Count, Duration, checked
 
@@ -148,14 +150,19 @@ class SinkCompaction:
             clock=self._clock,
         )
 
-    def _completeness(self, topic: str) -> Completeness | None:
-        """Return what says which folders of time are complete; None if the sink has no folders that are ever complete."""
+    def _completeness(self, topic: str) -> Callable[[Storage], Completeness] | None:
+        """Return what makes a judge of the folders of time; None if the sink has no folders that are ever complete."""
         partitioner = make_inner_partitioner(self._config)
         if not isinstance(partitioner, TimeBasedPartitioner):
             return None
         try:
+            TimeFolders(partitioner, self.naming.directory_delimiter)
+        except ConfigurationError:  # a pattern that leaves out a unit of time gives the same folder again and again
+            return None
+
+        def make(storage: Storage) -> Completeness:
             return Completeness(
-                self.storage,
+                storage,
                 topic,
                 partitioner,
                 naming=self.naming,
@@ -164,8 +171,8 @@ class SinkCompaction:
                 clock=self._clock,
                 merged=self.merged,
             )
-        except ConfigurationError:  # a pattern that leaves out a unit of time gives the same folder again and again
-            return None
+
+        return make
 
 
 def _check_folders(naming: ObjectNaming, topics: Collection[str]) -> None:

@@ -96,6 +96,27 @@ class CoveredFile:
         """Return whether a footer describes the same file."""
         return self == CoveredFile.of(self.key, self.size_bytes, footer)
 
+    def footer(self, cluster_id: str, topic_id: str, topic: str) -> FlushFooter:
+        """Return the footer of the file, as far as it is known: that of a file that isn't its flush's anchor."""
+        return FlushFooter(
+            cluster_id,
+            topic_id,
+            topic,
+            self.partition,
+            self.start,
+            self.end,
+            self.rows,
+            self.rows,
+            self.first_offset,
+            self.last_offset,
+            self.fingerprint,
+            self.opened_at_ms,
+            self.reason,
+            role=self.role,
+            min_time_ms=self.min_time_ms,
+            max_time_ms=self.max_time_ms,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return everything that is known, as JSON."""
         return {name: value for name, value in attrs.asdict(self).items() if value is not None}

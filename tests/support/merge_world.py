@@ -66,10 +66,13 @@ class MergeWorld(HoursWorld):
             "file_format": FORMAT,
             "target_bytes": 1 << 20,
             "older_than": TWO_HOURS,
-            "completeness": Completeness(storage, TOPIC, HourlyPartitioner(), clock=self.clock) if by_time else None,
+            "completeness": self.completeness_on if by_time else None,
             "clock": self.clock,
         }
         return TopicPlanner(storage, TOPIC, **{**defaults, **settings})
+
+    def completeness_on(self, storage: Any) -> Completeness:
+        return Completeness(storage, TOPIC, HourlyPartitioner(), clock=self.clock, merged=self.merged)
 
     def plan(self, *, write: bool = True, **settings: Any) -> PlannedTopic:
         return self.planner(**settings).plan(self.offsets_of_group, write=write)

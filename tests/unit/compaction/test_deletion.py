@@ -11,7 +11,6 @@ from typing import Any
 import attrs
 import pytest
 
-from kafka2parquet import HourlyPartitioner
 from kafka2parquet.audit.coverage import Audit
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.compaction.deletion import (
@@ -27,7 +26,6 @@ from kafka2parquet.compaction.deletion import (
     delete,
     find_deletable,
 )
-from kafka2parquet.completeness import Completeness
 from kafka2parquet.completeness.look import LogOffsets
 from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.records import TopicPartition
@@ -227,9 +225,9 @@ def test_rejects_stay() -> None:
     world.kafka.append(TOPIC, 0, [MemoryRecord(b'{"a":4}', timestamp_ms=BEGIN_MS + HOUR_MS)])
     world.sink(**sink)
     assert audit(world).is_exact
-    completeness = Completeness(world.storage, TOPIC, HourlyPartitioner(), clock=world.clock, merged=world.merged)
-    assert [None, None] == [folder.problem for folder in world.look(completeness, write=False).folders]
-    (late,) = world.compact(completeness=completeness)
+    looked = world.look(world.completeness_on(world.storage), write=False)
+    assert [None, None] == [folder.problem for folder in looked.folders]
+    (late,) = world.compact()
     assert 1 == late.rows
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import attrs
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet import DefaultPartitioner, HourlyPartitioner
+from kafka2parquet import DefaultPartitioner
 from kafka2parquet.compaction import run_unit, verify
 from kafka2parquet.compaction.originals import clean
-from kafka2parquet.completeness import Completeness
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.merged import MergeResult
 from kafka2parquet.records import TopicPartition
@@ -100,8 +100,7 @@ def test_a_quiet_partition_holds_up_the_folder() -> None:
     world.arrive(0, BEGIN_MS + HOUR_MS)
     world.sink()
     world.clock.advance(100 * 3600)
-    quiet = world.planner(completeness=Completeness(world.storage, TOPIC, HourlyPartitioner(), clock=world.clock))
-    assert [] == [unit.folder for unit in quiet.plan(world.offsets_of_group).units if "hour=11" in unit.folder]
+    assert ["hour=10"] == [unit.folder[-7:] for unit in world.plan().units]
 
 
 def test_folders_without_time_are_merged_by_the_age_of_flushes(world: MergeWorld) -> None:
@@ -116,6 +115,32 @@ def test_folders_without_time_are_merged_by_the_age_of_flushes(world: MergeWorld
     assert (1, 24) == (result.merged_files, result.rows)
     assert world.closed_rows(CLOSED_MS) == world.rows_under(MERGED)
     assert 24 == MergeResult.from_bytes(world.storage.read("topics-merged/events/partition=0/_merged-0000.json") or b"").rows
+
+
+def test_footers_of_merged_files_are_not_read_again(world: MergeWorld) -> None:
+    """A later run reads the footers of files that are in no plan, and not those of merged files."""
+    world.compact()
+    late = world.keys("topics/")
+    world.arrive(1, BEGIN_MS + 5)
+    world.sink()
+    read: set[str] = set()
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.storage, name)
+
+        def read_metadata(self, key: str) -> Any:
+            read.add(key)
+            return world.storage.read_metadata(key)
+
+        def read_tail(self, key: str, length: int) -> Any:
+            read.add(key)
+            return world.storage.read_tail(key, length)
+
+    assert ["hour=10"] == [unit.folder[-7:] for unit in world.plan(storage=Counting()).units]
+    merged = {file.key for plan in world.plans().values() if plan.number == 0 for file in plan.inputs}
+    assert 18 == len(merged & {*late})
+    assert {*world.keys("topics/")} - merged == read
 
 
 def test_target_size_and_order(world: MergeWorld) -> None:
