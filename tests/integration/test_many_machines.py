@@ -72,6 +72,7 @@ class Deployment:
             "topics": self.topic,
             "store.url": self._sink.worker().endpoint_url,
             "flush.size": str(FLUSH_ROWS),
+            "rotate.schedule.interval.ms": "-1",  # would cut short what is open at the full hour
             "kafka2parquet.tasks": str(TASKS),
             "kafka2parquet.metadata.columns": "offset",
             "kafka2parquet.staging.dir": str(self._folder / "staging"),
