@@ -28,6 +28,7 @@ import attrs
 
 from kafka2parquet.audit.merged import audit_merged
 from kafka2parquet.audit.metadata import read_all_metadata
+from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.completeness.look import LogOffsets
 from kafka2parquet.errors import ConfigurationError
@@ -106,6 +107,53 @@ class _Flushes:
         """Return whether no file of a later flush exists."""
         return all(first_offset < end for first_offset in self.first_offsets)
 
+    def why_kept(self, end: int, committed: int, log_start: int) -> str | None:
+        """Return why the files of a flush may not be deleted; None if they may, as far as the flush decides.
+
+        Args:
+            end: the end of the flush.
+            committed: the group's committed offset.
+            log_start: the first offset that Kafka has.
+        """
+        if not self.are_merged(end):
+            return FLUSH_NOT_MERGED
+        if committed < end:
+            return NOT_COMMITTED
+        if log_start < end:
+            return STILL_IN_KAFKA
+        return NEWEST if self.is_newest(end) else None
+
+
+@attrs.frozen
+class _Listed:
+    """The files of a topic that exist.
+
+    Attributes:
+        sizes_bytes: size of each file by key, without rejects.
+        rejects: keys of the files of rejects.
+        first_offsets: offset of the first row of each file, by partition.
+    """
+
+    sizes_bytes: dict[str, int] = attrs.Factory(dict)
+    rejects: list[str] = attrs.Factory(list)
+    first_offsets: dict[int, set[int]] = attrs.Factory(lambda: collections.defaultdict(set))
+
+    @classmethod
+    def of(cls, storage: MergeStorage, naming: ObjectNaming, topic: str) -> _Listed:
+        """List the files. Blocks."""
+        listed = cls()
+        for prefix in topic_prefixes(naming, topic):
+            for key, size_bytes in storage.list_sizes(prefix):
+                name = naming.parse(key)
+                if name is None or name.topic != topic:
+                    continue
+                listed.first_offsets[name.partition].add(name.first_offset)
+                if name.encoded_partition is None:
+                    listed.rejects.append(key)
+                else:
+                    listed.sizes_bytes[key] = size_bytes
+        return listed
+
 
 def find_deletable(
     storage: MergeStorage,
@@ -137,39 +185,19 @@ def find_deletable(
         raise ConfigurationError(f"Kafka has no topic {topic}, or access to it is denied.")
     committed = log.committed([topic])
     found = audit_merged(storage, merged, topic, log.topic_id(topic))
-    sizes_bytes: dict[str, int] = {}
-    first_offsets: dict[int, set[int]] = collections.defaultdict(set)
-    rejects: list[str] = []
-    for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
-        for key, size_bytes in storage.list_sizes(prefix):
-            name = naming.parse(key)
-            if name is not None and name.topic == topic:
-                first_offsets[name.partition].add(name.first_offset)
-                if name.encoded_partition is None:
-                    rejects.append(key)
-                else:
-                    sizes_bytes[key] = size_bytes
+    listed = _Listed.of(storage, naming, topic)
+    sizes_bytes = listed.sizes_bytes
     candidates = [key for covered in found.covered.values() for key in covered if key in sizes_bytes]
-    footers = _read_footers(storage, [*candidates, *rejects])
+    footers = _read_footers(storage, [*candidates, *listed.rejects])
     refused = collections.Counter({NOT_MERGED: len(sizes_bytes) - len(candidates)})
     ages = _ages(storage, merged, topic)
     keys: list[str] = []
     for partition, covered in sorted(found.covered.items()):
         topic_partition = TopicPartition(topic, partition)
-        flushes = _flushes(covered.values(), footers, partition, rejects, first_offsets[partition])
+        flushes = _flushes(covered.values(), footers, partition, listed)
         log_start = bounds.get(topic_partition, (0, 0))[0]
         for end, files in sorted(flushes.covered.items()):
-            flush_reason = (
-                FLUSH_NOT_MERGED
-                if not flushes.are_merged(end)
-                else NOT_COMMITTED
-                if committed.get(topic_partition, 0) < end
-                else STILL_IN_KAFKA
-                if log_start < end
-                else NEWEST
-                if flushes.is_newest(end)
-                else None
-            )
+            flush_reason = flushes.why_kept(end, committed.get(topic_partition, 0), log_start)
             reasons = {
                 file.key: flush_reason or _reason(file, footers[file.key], ages.get(file.key), older_than, now)
                 for file in files
@@ -220,18 +248,17 @@ def _flushes(
     covered: Iterable[CoveredFile],
     footers: Mapping[str, FlushFooter | None],
     partition: int,
-    rejects: Iterable[str],
-    first_offsets: Collection[int],
+    listed: _Listed,
 ) -> _Flushes:
     covered_at: dict[int, list[CoveredFile]] = collections.defaultdict(list)
     for file in covered:
         covered_at[file.end].append(file)
     rejects_at: dict[int, list[FlushFooter]] = collections.defaultdict(list)
-    for key in rejects:
+    for key in listed.rejects:
         footer = footers[key]
         if footer is not None and footer.partition == partition:
             rejects_at[footer.end].append(footer)
-    return _Flushes(covered_at, rejects_at, footers, first_offsets)
+    return _Flushes(covered_at, rejects_at, footers, listed.first_offsets[partition])
 
 
 def _ages(storage: MergeStorage, naming: ObjectNaming, topic: str) -> Mapping[str, datetime.datetime | None]:

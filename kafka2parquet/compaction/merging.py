@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast, get_args
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from kafka2parquet.compaction.originals import clean
 from kafka2parquet.compaction.storage import MergeStorage
+from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.merged.footer import METADATA_KEY as MERGED_KEY
 from kafka2parquet.merged.plan import FileFormat, MergePlan, PlannedOutput
 from kafka2parquet.parquet.staged import StagedFile
@@ -77,28 +79,45 @@ class Merger:
         return file.finish(metadata, schema)
 
 
+@contextlib.contextmanager
+def opened(storage: MergeStorage, key: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file. Blocks, as does reading in the block.
+
+    Raises:
+        MergeError: the file is damaged, or doesn't exist.
+        StorageUnavailableError: the store doesn't answer.
+    """
+    try:
+        with storage.open(key) as source:
+            try:
+                yield pq.ParquetFile(source, page_checksum_verification=True)
+            except (*ARROW_DATA_ERRORS, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:  # from the store; Arrow's own have no number
+                    raise
+                raise MergeError(f"{key} can't be read: {error}") from error
+    except StorageUnavailableError as error:
+        if storage.read_metadata(key) is None:  # trying again wouldn't help
+            raise MergeError(f"{key} doesn't exist any more") from error
+        raise
+
+
 def read_schema(storage: MergeStorage, key: str) -> pa.Schema:
     """Return a file's Arrow schema, without the metadata about flushes and merges. Blocks.
 
     Raises:
-        MergeError: the file is damaged.
-        StorageUnavailableError: the file doesn't exist, or the store doesn't answer.
+        MergeError: the file is damaged, or doesn't exist.
+        StorageUnavailableError: the store doesn't answer.
     """
-    with storage.open(key) as source:
-        try:
-            return clean(pq.ParquetFile(source).schema_arrow)
-        except (*ARROW_DATA_ERRORS, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # from the store; Arrow's own have no number
-                raise
-            raise MergeError(f"{key} can't be read: {error}") from error
+    with opened(storage, key) as file:
+        return clean(file.schema_arrow)
 
 
 def read_rows(storage: MergeStorage, output: PlannedOutput, schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield the rows of a merged file's originals in the order of the merged file, row group by row group. Blocks.
 
     Raises:
-        MergeError: an original is damaged, or has another schema.
-        StorageUnavailableError: an original doesn't exist, or the store doesn't answer.
+        MergeError: an original is damaged, doesn't exist, or has another schema.
+        StorageUnavailableError: the store doesn't answer.
     """
     for original in output.inputs:
         rows = 0
@@ -123,19 +142,13 @@ def row_groups(storage: MergeStorage, key: str) -> Iterator[pa.Table]:
     """Yield the row groups of a file. Blocks.
 
     Raises:
-        MergeError: the file is damaged.
-        StorageUnavailableError: the file doesn't exist, or the store doesn't answer.
+        MergeError: the file is damaged, or doesn't exist.
+        StorageUnavailableError: the store doesn't answer.
     """
-    with storage.open(key) as source:
-        try:
-            file = pq.ParquetFile(source, page_checksum_verification=True)
-            schema = clean(file.schema_arrow)
-            for number in range(file.num_row_groups):
-                yield file.read_row_group(number, use_threads=False).replace_schema_metadata(schema.metadata)
-        except (*ARROW_DATA_ERRORS, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:  # from the store; Arrow's own have no number
-                raise
-            raise MergeError(f"{key} can't be read: {error}") from error
+    with opened(storage, key) as file:
+        schema = clean(file.schema_arrow)
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number, use_threads=False).replace_schema_metadata(schema.metadata)
 
 
 def _has_offsets(schema: pa.Schema) -> bool:

@@ -26,10 +26,10 @@ from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import LIMIT_S, unique, wait_until
 
 ROOT = Path(__file__).parents[2]
-HOURS, PARTITIONS = 8, 3
+HOURS, PARTITIONS = 7, 3
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEGIN_MS = round(time.time() * 1000) // HOUR_MS * HOUR_MS - 12 * HOUR_MS
-KILLS = 24
+KILLS = 16
 COMPACT = ("--older-than", "1s", "--lateness", "5m", "--target-bytes", "16KiB")
 
 
@@ -136,6 +136,7 @@ def finish(story: Story, count: int, *options: str) -> Sequence[str]:
     return printed
 
 
+@pytest.mark.timeout(600)
 def test_kills_beside_a_running_sink(
     kafka_server: Any, s3_server: Any, sink: ConnectSink, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -224,6 +224,16 @@ def test_a_damaged_original_is_not_merged(world: MergeWorld) -> None:
     assert 1 == len(world.results())
 
 
+def test_an_original_that_is_deleted_before_it_is_merged(world: MergeWorld) -> None:
+    """If an original is gone, its plan fails with the key, at once, and other plans are carried out."""
+    (key, *_) = world.keys("hour=10/events+1")
+    planned = world.plan()
+    world.storage.delete(key)
+    results = [run_unit(unit, world.storage) for unit in planned.units]
+    assert ["failed", "merged"] == [result.outcome for result in results]
+    assert f"{key} doesn't exist any more" == results[0].problem
+
+
 def test_another_file_with_the_key_of_a_merged_file_is_refused(world: MergeWorld) -> None:
     """If another tool's file has the key of a merged file, the unit fails and names the key."""
     planned = world.plan()
