@@ -152,14 +152,14 @@ def run_page(page: str, folder: Path) -> list[Output]:
 
 
 def normalized(output: str) -> str:
-    """Returns what two runs have in common: numbers, digests and the widths of columns differ."""
+    """Returns what two runs have in common, without blanks: numbers, digests, widths of columns and ends of lines differ."""
     output = re.sub(r"\b[0-9a-f]{12}\b", "#", output)
     output = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:,+]+", "#", output)
     output = re.sub(r"\b\d[\d,.:]*( [kM]\b)?", "#", output)
     output = re.sub(r"\b[KMG]?i?B\b|#(ms|[smhd])\b", lambda unit: "#" if unit[0][0] == "#" else "B", output)
     output = re.sub(r"(# )+#", "#", output)
-    lines = [re.sub(r"[ ─│┌┐└┘├┤┬┴┼]+", " ", line).strip() for line in output.splitlines()]
-    return "\n".join(line for line in lines if line and _SOMETIMES not in line)
+    lines = [line for line in output.splitlines() if _SOMETIMES not in line]
+    return re.sub(r"[\s─│┌┐└┘├┤┬┴┼]+", "", "".join(lines))
 
 
 def _screen(process: TerminalProcess) -> str:
