@@ -17,7 +17,7 @@ from kafka2parquet.completeness.marker import MarkedFile, Marker, marker_name
 from kafka2parquet.completeness.reading import Folder, TopicFiles, TopicReader, Unreadable
 from kafka2parquet.completeness.state import FolderState, TopicCompleteness
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.merged.reading import read_merged
+from kafka2parquet.merged.reading import may_be_listed, read_merged
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
@@ -144,7 +144,7 @@ class Completeness:
     def _missing(self, files: TopicFiles, committed: Mapping[TopicPartition, int]) -> Mapping[str, str]:
         """Return the missing files of committed flushes, but not those that were merged and then deleted."""
         missing = _missing_siblings(files, committed, self._naming.directory_delimiter)
-        if not missing or self._merged is None:
+        if not missing or self._merged is None or not may_be_listed(self._storage, self._merged, self._topic):
             return missing
         merged = {cover.file.key for cover in read_merged(self._storage, self._merged, self._topic).covered()}
         return _missing_siblings(files, committed, self._naming.directory_delimiter, merged)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 import attrs
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, StoragePermissionError
 from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.merged.plan import MergePlan, PlannedOutput, plan_name, plan_number
 from kafka2parquet.merged.result import MergeResult, result_name, result_number
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.storage.base import Storage
 
+_LOG = logging.getLogger(__name__)
 _THREADS = 16
 _T = TypeVar("_T", MergePlan, MergeResult)
 
@@ -160,6 +162,19 @@ def read_merged(storage: Storage, naming: ObjectNaming, topic: str, only: Collec
                 for file in output.inputs:
                     covers[file.key] = (*covers.get(file.key, ()), Cover(file, output, folder, number))
     return MergedTopic(topic, folders, sizes_bytes, covers)
+
+
+def may_be_listed(storage: Storage, naming: ObjectNaming, topic: str) -> bool:
+    """Return whether the credentials allow listing a topic's merged files, and log a warning if they don't. Blocks.
+
+    Rights that end with the sink's own prefix are common, and nobody may have merged anything.
+    """
+    try:
+        next(iter(storage.list(naming.prefix(topic))), None)
+    except StoragePermissionError as error:
+        _LOG.warning("Merged files of %s don't count, because they can't be listed: %s", topic, error)
+        return False
+    return True
 
 
 def listed(storage: Storage, prefix: str) -> Iterator[tuple[str, int | None]]:

@@ -22,7 +22,7 @@ from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.merged.reading import merged_naming
+from kafka2parquet.merged.reading import may_be_listed, merged_naming
 from kafka2parquet.units import Shard, run_units
 
 EXIT_EXACT = 0
@@ -106,7 +106,10 @@ def audit(
     with _log_source(config, worker, group_id).open() as log:
         topics = config.topics_among(log.topics)
         committed = log.committed(topics)
-        found = sum((read_coverage(storage, naming, topic, committed, merged=names_of_merged) for topic in topics), Audit())
+        found = Audit()
+        for topic in topics:
+            known = merged is not None or may_be_listed(storage, names_of_merged, topic)
+            found += read_coverage(storage, naming, topic, committed, merged=names_of_merged if known else None)
     return _deepened(found, config, worker, group_id=group_id)[0] if deep else found
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, StoragePermissionError, StorageUnavailableError
 from kafka2parquet.merged import CoveredFile, MergedFooter, MergedOutput, MergePlan, MergeResult, PlannedOutput
 from kafka2parquet.merged.footer import METADATA_KEY
 from kafka2parquet.merged.plan import FileFormat, plan_name, plan_number
-from kafka2parquet.merged.reading import merged_naming
+from kafka2parquet.merged.reading import may_be_listed, merged_naming
 from kafka2parquet.merged.result import result_name, result_number
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.testing import MemoryStorage
 
 
 def covered(number: int, *, partition: int = 0, **changes: Any) -> CoveredFile:
@@ -172,6 +173,20 @@ def test_names() -> None:
 def test_prefixes(topics_dir: str, delimiter: str, into: str | None, expected: str) -> None:
     """The default prefix follows from the sink's, and is never among the sink's own files."""
     assert expected == merged_naming(ObjectNaming(topics_dir=topics_dir, directory_delimiter=delimiter), into).base
+
+
+def test_merged_files_that_may_not_be_listed(caplog: pytest.LogCaptureFixture) -> None:
+    """Credentials that end with the sink's own prefix are a warning, and other errors stay errors."""
+    storage, naming = MemoryStorage(), merged_naming(ObjectNaming())
+    assert may_be_listed(storage, naming, "orders")
+    storage.fail("list", error=StoragePermissionError("the right s3:ListBucket is missing"))
+    assert not may_be_listed(storage, naming, "orders")
+    assert [
+        "Merged files of orders don't count, because they can't be listed: the right s3:ListBucket is missing"
+    ] == caplog.messages
+    storage.fail("list")
+    with pytest.raises(StorageUnavailableError):
+        may_be_listed(storage, naming, "orders")
 
 
 @pytest.mark.parametrize("into", ["topics", "topics/merged", "", " ", "topics/a/b"])
