@@ -1,4 +1,4 @@
-"""ASGI: a StatusApp to mount in FastAPI, Starlette or any other ASGI application."""
+"""ASGI: a StatusApp or a FollowerApp to mount in FastAPI, Starlette or any other ASGI application."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from kafka2parquet.http.app import StatusApp
+from kafka2parquet.http.follower_app import FollowerApp
 from kafka2parquet.util.arguments import checked
 
 Message = MutableMapping[str, Any]
@@ -14,8 +15,8 @@ AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message
 
 
 @checked
-def make_asgi_app(app: StatusApp) -> AsgiApp:
-    """Make an ASGI application that answers requests about a sink below the place where it is mounted.
+def make_asgi_app(app: StatusApp | FollowerApp) -> AsgiApp:
+    """Make an ASGI application that answers requests about a sink, or about followers, below the place where it is mounted.
 
     It needs asyncio, and answers on a thread of the event loop's default executor: a large status takes a tenth of a second.
     """
@@ -35,7 +36,7 @@ def make_asgi_app(app: StatusApp) -> AsgiApp:
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": response.body})
         else:
-            raise ValueError(f"The status of a sink is answered over HTTP, and not over {scope['type']}.")
+            raise ValueError(f"A status is answered over HTTP, and not over {scope['type']}.")
 
     return application
 

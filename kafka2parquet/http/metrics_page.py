@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from kafka2parquet.http.responses import ConnectError, Response
-from kafka2parquet.metrics.reading import StatusSource
 
 _NOT_INSTALLED = "HTTP 404 Not Found. Metrics need prometheus-client: pip install kafka2parquet[prometheus]"
 
@@ -22,20 +21,20 @@ class MetricsRegistry(Protocol):
 class MetricsPage:
     """Writes the metrics of a registry in the format that the client accepts."""
 
-    def __init__(self, status: StatusSource, registry: MetricsRegistry | None) -> None:
+    def __init__(self, registry: MetricsRegistry | None, make_collector: Callable[[], Any]) -> None:
         """Set up the page.
 
         Args:
-            status: returns the current status.
-            registry: the metrics to show; None shows those of `status` alone.
+            registry: the metrics to show; None shows those of the collector.
+            make_collector: returns a collector of prometheus-client. Called only if that library is installed.
         """
-        self._status = status
         self._given = registry
+        self._make_collector = make_collector
 
     @functools.cached_property
     def _registry(self) -> MetricsRegistry | None:
         """The metrics to show, made when they are first asked for; None if prometheus-client is not installed."""
-        return self._given if self._given is not None else _registry_of(self._status)
+        return self._given if self._given is not None else _registry_of(self._make_collector)
 
     def respond(self, accept: str) -> Response:
         """Return the page.
@@ -54,14 +53,12 @@ class MetricsPage:
         return Response.of(encode(self._registry), content_type)
 
 
-def _registry_of(status: StatusSource) -> MetricsRegistry | None:
-    """Return a registry with the metrics of a status; None if prometheus-client is not installed."""
+def _registry_of(make_collector: Callable[[], Any]) -> MetricsRegistry | None:
+    """Return a registry with the metrics of a collector; None if prometheus-client is not installed."""
     try:
         from prometheus_client import CollectorRegistry
     except ImportError:
         return None
-    from kafka2parquet.metrics.prometheus import StatusCollector
-
     registry = CollectorRegistry()
-    registry.register(StatusCollector(status))
+    registry.register(make_collector())
     return registry

@@ -1,4 +1,4 @@
-"""StatusServer: serves a StatusApp from a thread of this process, with the standard library's server."""
+"""StatusServer: serves a StatusApp or a FollowerApp from a thread of this process, with the standard library's server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.http.app import StatusApp
+from kafka2parquet.http.base_app import HttpApp
+from kafka2parquet.http.follower_app import FollowerApp
 from kafka2parquet.http.responses import ConnectError
 from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.version import VERSION
@@ -27,13 +29,15 @@ _STOP_POLL_S = 0.1
 
 @checked
 class StatusServer:
-    """An HTTP server for a StatusApp, in a separate thread. A context manager: it serves inside the `with` block.
+    """An HTTP server for a StatusApp or a FollowerApp, in a separate thread.
+
+    A context manager: it serves inside the `with` block.
 
     The server has no login. Everyone who reaches it can read the status and the connector's configuration, with secrets masked.
     So bind it to the loopback interface, or to a network that you trust.
     """
 
-    def __init__(self, app: StatusApp, address: Name = "127.0.0.1:8083") -> None:
+    def __init__(self, app: StatusApp | FollowerApp, address: Name = "127.0.0.1:8083") -> None:
         """Set up the server; nothing is bound before `start`.
 
         Args:
@@ -75,7 +79,7 @@ class StatusServer:
             target=self._server.serve_forever, args=(_STOP_POLL_S,), name="kafka2parquet-http", daemon=True
         )
         self._thread.start()
-        _LOG.info("Status of the sink: %s/status", self.url)
+        _LOG.info("Status: %s/status", self.url)
 
     def close(self) -> None:
         """Stop listening. Connections that are open are answered no more. A second call does nothing."""
@@ -111,7 +115,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, app: StatusApp) -> None:
+    def __init__(self, host: str, port: int, app: HttpApp) -> None:
         self.app = app
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)

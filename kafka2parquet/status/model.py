@@ -10,6 +10,7 @@ import attrs
 
 from kafka2parquet.clock import utc_text
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.status.table import TableStatus
 
 #: The version of the form that `as_json` writes. A change that a reader could trip over gets another number.
 JSON_VERSION = 1
@@ -324,14 +325,14 @@ def _longest(durations_s: Iterable[float | None]) -> float | None:
     return longest_s
 
 
-def as_json(status: RunnerStatus | TaskStatus | PartitionStatus) -> dict[str, Any]:
+def as_json(status: RunnerStatus | TaskStatus | PartitionStatus | TableStatus) -> dict[str, Any]:
     """Return a status as values that `json.dumps` takes.
 
     Times are ISO 8601 texts in UTC. A topic-partition is two members, `topic` and `partition`. Statuses of tasks and runners
     begin with `version`, the number of this form.
     """
     found: dict[str, Any] = _plain(status)
-    return found if isinstance(status, PartitionStatus) else {"version": JSON_VERSION, **found}
+    return found if isinstance(status, PartitionStatus | TableStatus) else {"version": JSON_VERSION, **found}
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from kafka2parquet.cli.options import add_configuration
+from kafka2parquet.cli.running.status_server import add_http, serving_followers
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
@@ -29,6 +30,9 @@ from kafka2parquet.util.stop_signals import stopping_on_signals
 EXIT_REGISTERED = 0
 EXIT_STANDS_STILL = 4
 _JSON_VERSION = 1
+#: How often the main thread looks for signals, in seconds. The system may hand a signal to another thread, and that doesn't end
+#: the main thread's wait.
+_SIGNAL_POLL_S = 0.5
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -56,6 +60,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on after offsets that are in no file, although the log has values there, or no longer has them",
     )
+    add_http(command, "health, status and metrics of --follow")
     command.add_argument("--json", action="store_true", help="print the outcome as one JSON object per topic and round")
 
 
@@ -65,6 +70,8 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: Kafka, the store or the catalogue can't be read, or the table can't hold the files.
     """
+    if options.http is not None and not options.follow:
+        raise ConfigurationError("--http needs --follow: without it, the command ends after one round.")
     followers = _followers(options, config, worker)
     if not followers:
         raise ConfigurationError("Kafka has no topic that matches topics.regex, or access to it is denied.")
@@ -83,8 +90,12 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         finally:
             stop.set()  # the process ends with the first follower that fails
 
-    with _threads(stop, len(followers)) as pool:
+    hide = (config.secrets | worker.secrets).hide
+    statuses = [follower.status for follower in followers.values()]
+    with serving_followers(options.http, statuses, hide), _threads(stop, len(followers)) as pool:
         outcomes = [pool.submit(follow, topic, follower) for topic, follower in followers.items()]
+        while concurrent.futures.wait(outcomes, _SIGNAL_POLL_S).not_done:
+            pass
     found = [outcome.result() for outcome in outcomes]
     return EXIT_STANDS_STILL if any(each is not None and each.findings for each in found) else EXIT_REGISTERED
 

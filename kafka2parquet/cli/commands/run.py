@@ -31,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="log lines instead of the table that a terminal shows; the table needs the extra cli",
     )
-    add_http(command)
+    add_http(command, "health, status, metrics, and Kafka Connect's REST API for reading")
     command.add_argument("--doctor", action="store_true", help="examine everything first, and don't start if a check fails")
     bounded_run.add_arguments(command)
 

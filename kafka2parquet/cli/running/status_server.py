@@ -1,19 +1,21 @@
-"""The option `--http` of `run`: answers HTTP requests about the sink while it runs."""
+"""The option `--http` of `run` and `publish`: answers HTTP requests about the sink, or about followers, while they run."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import socket
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.connector_description import describe_connector
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.events import Hook
-from kafka2parquet.http import MetricsRegistry, StatusApp, StatusServer
+from kafka2parquet.http import FollowerApp, MetricsRegistry, StatusApp, StatusServer
 from kafka2parquet.http.app import LIVE_LIMIT_S
 from kafka2parquet.http.server import parse_address
+from kafka2parquet.metrics.reading import TableStatusSource
 from kafka2parquet.runner import TaskRunner
 
 if TYPE_CHECKING:
@@ -22,15 +24,36 @@ if TYPE_CHECKING:
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
-def add_http(command: argparse.ArgumentParser) -> None:
-    """Add the option."""
+def add_http(command: argparse.ArgumentParser, answers: str) -> None:
+    """Add the option.
+
+    Args:
+        command: the parser of the command.
+        answers: what the server answers, for the help text.
+    """
     command.add_argument(
         "--http",
         metavar="HOST:PORT",
         type=_address,
-        help="answer HTTP requests at this address, such as 127.0.0.1:8083: health, status, metrics, and Kafka Connect's REST"
-        " API for reading. Anyone who reaches the address gets answers; :8083 listens on every interface",
+        help=f"answer HTTP requests at this address, such as 127.0.0.1:8083: {answers}."
+        " Anyone who reaches the address gets answers; :8083 listens on every interface",
     )
+
+
+def serving_followers(
+    address: str | None, statuses: Sequence[TableStatusSource], hide: Callable[[str], str]
+) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which a server answers requests about followers.
+
+    Args:
+        address: `host:port` to listen on; None for no server.
+        statuses: each returns the status of one follower.
+        hide: hides secrets in the texts of errors.
+
+    Raises:
+        ConfigurationError: when the context is entered, if the address can't be listened on.
+    """
+    return contextlib.nullcontext() if address is None else StatusServer(FollowerApp(statuses, hide=hide), address)
 
 
 class HttpStatus:

@@ -22,7 +22,7 @@ WORKER = load_worker_config({"bootstrap.servers": "127.0.0.1:9"})
 
 def parsed(*arguments: str) -> str | None:
     parser = argparse.ArgumentParser()
-    add_http(parser)
+    add_http(parser, "nothing")
     address: str | None = parser.parse_args(arguments).http
     return address
 
