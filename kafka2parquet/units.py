@@ -27,7 +27,7 @@ import attrs
 
 __all__ = ["Shard", "Unit", "run_units"]
 
-#: How often a pool is started anew after a worker has died, as long as no unit gets done in between.
+#: A new pool replaces one whose worker has died, up to this number of times in a row without a unit that gets done.
 _MOST_BROKEN_POOLS = 3
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})")
 
@@ -66,7 +66,7 @@ class Shard:
         """Check the numbers.
 
         Raises:
-            ValueError: there is no such shard.
+            ValueError: the numbers are not those of a shard.
         """
         if not 0 <= self.index < self.count:
             raise ValueError(f"the shards of {self.count} are 0/{self.count} to {self.count - 1}/{self.count}")

@@ -21,7 +21,7 @@ from kafka2parquet.storage.fsspec_storage import FsspecStorage
 
 #: The column of offsets, by the role of a file.
 _OFFSET_COLUMNS = {"values": "_kafka_offset", "rejects": "offset"}
-#: A unit has about so many offsets, all of which are in memory while it runs.
+#: Number of offsets in a unit, about. All of them are in memory while the unit runs.
 _OFFSETS_OF_UNIT = 2_000_000
 _FILES_OF_UNIT = 200
 _Int64s = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ exist, under different prefixes. A file is deleted only if
 5. Kafka's log doesn't have any record of the flush any more. If the group or its offsets are lost or reset, the sink takes
    records without a file for unwritten. It can't write them again if Kafka doesn't have them;
 6. its flush is not the newest one of its partition. The sink finds out from that flush how far it has come, and whether the
-   topic was made anew.
+   topic was deleted and created again.
 
 Everything else is refused, and counted by reason. Deleting is idempotent, and may be killed at any moment: of each flush the
 anchor goes first, and the audit counts the rest.

@@ -169,7 +169,7 @@ def test_wrong_files_are_refused(world: MergeWorld, change: Callable[[MergeWorld
         (Offsets(41, 11), TWO_DAYS, 4, {NOT_COMMITTED: 8}),
     ],
 )
-def test_flushes_that_somebody_may_need(
+def test_flushes_that_may_be_needed(
     world: MergeWorld, log: Offsets, older_than: datetime.timedelta, files: int, reasons: dict[str, int]
 ) -> None:
     """A flush is kept while its merge is young, while Kafka has its records, and if the group would read them again."""
@@ -204,7 +204,7 @@ def test_a_flush_goes_as_a_whole() -> None:
 
 def test_rejects_stay() -> None:
     """Rejects are kept where they are, also as the anchor of a flush whose other files are deleted; late rows are merged
-    and completeness is known all the same."""
+    and completeness is known nevertheless."""
     world = MergeWorld(1)
     values = [b"no JSON", b'{"a":1}', b'{"a":2}', b"no JSON"]
     world.kafka.append(TOPIC, 0, [MemoryRecord(value, timestamp_ms=BEGIN_MS) for value in values * 2])

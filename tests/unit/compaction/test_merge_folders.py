@@ -173,7 +173,7 @@ def test_files_of_keys_and_headers_stay_beside_their_values() -> None:
 
 
 def test_schemas_are_not_mixed() -> None:
-    """Files with another schema become a merged file of their own; each merged file has the schema of its originals."""
+    """Files with another schema become another merged file; each merged file has the schema of its originals."""
     world = MergeWorld(1)
     for value in (b'{"a":1}', b'{"a":1,"b":2}'):
         world.kafka.append(TOPIC, 0, [MemoryRecord(value, timestamp_ms=BEGIN_MS)] * 8)
