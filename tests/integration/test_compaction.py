@@ -168,7 +168,7 @@ def test_kills_beside_a_running_sink(
         kafka_server.bootstrap, f"connect-{story.properties['name']}", story.topic
     )
 
-    finish(story, 2)
+    finish(story, 2, "--workers", "2")
     assert ["Merged 0 files"] == [printed.splitlines()[-1][:14] for printed in finish(story, 1)]
     closed = story.rows_until(BEGIN_MS + HOURS * HOUR_MS)
     everything = story.rows_until(BEGIN_MS + (HOURS + 2) * HOUR_MS)
