@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import attrs
 
@@ -33,7 +33,7 @@ class MergedFiles:
     findings: tuple[Finding, ...]
 
 
-def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: str) -> MergedFiles:
+def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: str, existing: Collection[str]) -> MergedFiles:
     """Audit the merged files of a topic. Blocks: a listing, and a read for each plan, result and merged file.
 
     Args:
@@ -41,6 +41,7 @@ def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: s
         naming: names of the merged files.
         topic: the topic.
         topic_id: id of the topic, "" if unknown.
+        existing: keys of the sink's files, listed before.
 
     Raises:
         StorageUnavailableError: the store doesn't answer.
@@ -57,7 +58,11 @@ def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: s
         for output in folder.plans[number].outputs
     ]
     metadata = read_all_metadata(storage, [output.key for _, _, output in outputs])
-    findings = [*_folders(merged), *_strays(merged, naming.directory_delimiter)]
+    findings = [
+        *_folders(merged),
+        *_strays(merged, naming.directory_delimiter),
+        *_gone(storage, merged, naming.directory_delimiter, existing),
+    ]
     covered: dict[int, dict[str, CoveredFile]] = collections.defaultdict(dict)
     files = 0
     for folder, number, output in outputs:
@@ -97,6 +102,19 @@ def _strays(merged: MergedTopic, delimiter: str) -> Iterator[Finding]:
         if is_parquet_name(key) and key.rpartition(delimiter)[0] not in unknown:
             text = f"{key} is in no plan, but queries over the merged files read it too. Move it away"
             yield Finding(Kind.STRAY_FILE, 0, 0, text)
+
+
+def _gone(storage: Storage, merged: MergedTopic, delimiter: str, existing: Collection[str]) -> Iterator[Finding]:
+    """Find files that were planned to be merged and don't exist, although nothing says that they are merged."""
+    for covers in merged.covers.values():
+        for cover in covers:
+            if cover.counts or cover.folder.problem is not None or cover.file.key in existing:
+                continue
+            result_key = f"{cover.folder.key}{delimiter}{result_name(cover.number)}"
+            # both may have been written since the listings
+            if storage.read_metadata(cover.file.key) is None and storage.read(result_key) is None:
+                text = f"{cover.file.key} does not exist, and neither does {result_key}, which would say that it is merged"
+                yield Finding(Kind.MISSING_FILE, cover.file.start, cover.file.end, text)
 
 
 def _output(

@@ -56,7 +56,9 @@ def read_coverage(
     ids = collections.Counter(footer.topic_id for footer in footers.values() if footer is not None)
     topic_id = ids.most_common(1)[0][0] if ids else ""
     # Merged files after the originals: what is deleted in between is covered by results that are read afterwards.
-    merged_files = MergedFiles({}, 0, ()) if merged is None else audit_merged(storage, merged, topic, topic_id)
+    merged_files = MergedFiles({}, 0, ())
+    if merged is not None:
+        merged_files = audit_merged(storage, merged, topic, topic_id, footers.keys())
     keys_of = {TopicPartition(topic, partition): found for partition, found in merged_files.covered.items()}
     coverages = (
         coverage(

@@ -184,9 +184,9 @@ def find_deletable(
     if not bounds:
         raise ConfigurationError(f"Kafka has no topic {topic}, or access to it is denied.")
     committed = log.committed([topic])
-    found = audit_merged(storage, merged, topic, log.topic_id(topic))
     listed = _Listed.of(storage, naming, topic)
     sizes_bytes = listed.sizes_bytes
+    found = audit_merged(storage, merged, topic, log.topic_id(topic), sizes_bytes.keys())
     candidates = [key for covered in found.covered.values() for key in covered if key in sizes_bytes]
     footers = _read_footers(storage, [*candidates, *listed.rejects])
     refused = collections.Counter({NOT_MERGED: len(sizes_bytes) - len(candidates)})

@@ -254,3 +254,33 @@ def test_the_sink_goes_on(world: MergeWorld) -> None:
     assert {(0, 41): 1} == after - before
     assert collections.Counter() == before - after
     assert audit(world).is_exact
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_each_lost_file_is_found(world: MergeWorld, share: float) -> None:
+    """At any moment of a deletion, the loss of a file is found if its rows are nowhere else, and only then."""
+    found = find(world)
+    order = [*found.anchors, *found.keys]
+    for key in order[: round(share * len(order))]:
+        world.storage.delete(key)
+    objects = dict(world.storage.objects)
+    merged = {file.key for plan in world.plans().values() for file in plan.inputs}
+    for key in [key for key in objects if key.endswith(".parquet")]:
+        world.storage.objects = {other: stored for other, stored in objects.items() if other != key}
+        assert audit(world).is_exact == (key in merged), key
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_each_lost_result_is_found(world: MergeWorld, share: float) -> None:
+    """If a plan or a result is lost after originals were deleted, the audit isn't exact."""
+    found = find(world)
+    order = [*found.anchors, *found.keys]
+    for key in order[: round(share * len(order))]:
+        world.storage.delete(key)
+    objects = dict(world.storage.objects)
+    for key in [key for key in objects if key.endswith(".json")]:
+        world.storage.objects = {other: stored for other, stored in objects.items() if other != key}
+        gone = {file.key for plan in world.plans().values() for file in plan.inputs} - objects.keys()
+        of_folder = [each for each in gone if key.rpartition("/")[0].removeprefix("topics-merged/") in each]
+        if of_folder or "_merge-" in key:
+            assert not audit(world).is_exact, key
