@@ -140,7 +140,10 @@ def _is_same_text(sent: str, read: Any) -> bool:
     if isinstance(read, bytes):
         return read == sent.encode() or read == base64.b64decode(sent + "==", validate=False)
     if isinstance(read, decimal.Decimal):
-        return decimal.Decimal(sent) == read
+        try:
+            return decimal.Decimal(sent) == read
+        except decimal.InvalidOperation:  # text that is not a number, compared with a rescued value
+            return False
     if isinstance(read, datetime.datetime | datetime.date | datetime.time):
         return True  # as above
     return bool(read == sent)
