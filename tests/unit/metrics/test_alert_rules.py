@@ -14,7 +14,17 @@ from tests.stack.prometheus import promtool
 DOCS = Path(__file__).parents[3] / "docs"
 RULES = DOCS / "dashboards" / "kafka2parquet.rules.yml"
 CASES = Path(__file__).with_name("alerts.yml")
-NAMES = ("NearDataLoss", "NotFresh", "Stuck", "StorageDown", "Rejects", "RebalanceStorm", "SmallFiles", "TaskGone")
+NAMES = (
+    "NearDataLoss",
+    "NotFresh",
+    "Stuck",
+    "StorageDown",
+    "Rejects",
+    "RebalanceStorm",
+    "SmallFiles",
+    "TaskGone",
+    "TableNotFresh",
+)
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -36,7 +46,7 @@ def test_each_alert_fires_in_its_case_only() -> None:
 
 
 def test_each_alert_has_a_case() -> None:
-    """There are eight alerts. For each, a case expects labels and annotations, and one expects silence."""
+    """There are nine alerts. For each, a case expects labels and annotations, and one expects silence."""
     assert [f"Kafka2Parquet{name}" for name in NAMES] == [alert["alert"] for alert in alerts()]
     tests = yaml.safe_load(CASES.read_text(encoding="utf-8"))["tests"]
     cases = [case for test in tests for case in test.get("alert_rule_test", ())]

@@ -28,7 +28,7 @@ def test_prometheus_accepts_the_configuration(tmp_path: Path) -> None:
     shutil.copy(PAGE.parent / "dashboards" / "kafka2parquet.rules.yml", tmp_path)
     checked = promtool("check", "config", tmp_path / "prometheus.yml")
     assert 0 == checked.returncode, checked.stdout + checked.stderr
-    assert "SUCCESS: 10 rules found" in checked.stdout
+    assert "SUCCESS: 11 rules found" in checked.stdout
 
 
 def test_metrics_that_pages_name_exist() -> None:

@@ -19,7 +19,7 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client.parser import text_string_to_metric_families
 
 from kafka2parquet.bounded import drain
-from kafka2parquet.cli.commands.publish import EXIT_STANDS_STILL
+from kafka2parquet.cli.commands.publish import EXIT_REGISTERED, EXIT_STANDS_STILL
 from kafka2parquet.cli.main import main
 from kafka2parquet.connect import build_task, load_connect_config, load_worker_config
 from kafka2parquet.testing import EmbeddedBroker
@@ -43,15 +43,16 @@ def broker() -> Iterator[EmbeddedBroker]:
 @pytest.fixture
 def sink(broker: EmbeddedBroker, tmp_path: Path) -> Path:
     """The configuration of a sink that has written two files of two rows."""
-    path = tmp_path / "sink.json"
-    changes = {
-        "flush.size": "2",
-        "kafka2parquet.storage.url": str(tmp_path / "files"),
-        "consumer.override.fetch.min.bytes": "1",
-    }
-    path.write_text(json.dumps(json_sink(changes)))
+    path = _configuration(tmp_path)
     broker.append_values(TOPIC, 0, [b"{}"] * 4, [NOW_MS] * 4)
     drain(build_task(load_connect_config(path), load_worker_config(bootstrap_servers=broker.bootstrap)))
+    return path
+
+
+def _configuration(folder: Path) -> Path:
+    path = folder / "sink.json"
+    changes = {"flush.size": "2", "kafka2parquet.storage.url": str(folder / "files")}
+    path.write_text(json.dumps(json_sink(changes)))
     return path
 
 
@@ -137,7 +138,8 @@ def test_health_status_and_metrics(follower: Follower, broker: EmbeddedBroker) -
     assert EXIT_STANDS_STILL == follower.process.wait(60)
 
 
-def test_http_without_follow(sink: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_http_without_follow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A single round has no server: the command refuses the option."""
-    assert 0 != main(["publish", str(sink), "--bootstrap-server", "127.0.0.1:9", "--to", "delta", "--http", "127.0.0.1:0"])
+    arguments = [str(_configuration(tmp_path)), "--bootstrap-server", "127.0.0.1:9", "--to", "delta", "--http", "127.0.0.1:0"]
+    assert main(["publish", *arguments]) not in (EXIT_REGISTERED, EXIT_STANDS_STILL)
     assert "--http needs --follow" in capsys.readouterr().err
