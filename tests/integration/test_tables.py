@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -15,13 +17,16 @@ from typing import Any
 
 import confluent_kafka
 import deltalake
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 
 from kafka2parquet import build_task, load_connect_config
 from kafka2parquet.cli.main import main
 from kafka2parquet.connect.worker import WorkerConfig
+from tests.stack.server import HOST, free_port
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import LIMIT_S, unique, wait_until
 from tests.support.local_sink import local_sink
@@ -101,9 +106,10 @@ class Beside:
         found = offsets_in(sorted(self.delta.glob("partition=*/*+*+*.parquet")))
         return {partition: list(rows) for partition, rows in itertools.groupby(found, lambda row: row[0])}
 
-    def follow(self, to: str, number: int) -> multiprocessing.process.BaseProcess:
+    def follow(self, to: str, number: int, *options: str) -> multiprocessing.process.BaseProcess:
         """Starts a process that follows; its server has imported everything."""
-        arguments = [str(self.sink), "--bootstrap-server", self.bootstrap, "--to", to, "--follow", "--interval", "0.2"]
+        following = ("--follow", "--interval", "0.2", *options)
+        arguments = [str(self.sink), "--bootstrap-server", self.bootstrap, "--to", to, *following]
         process = SERVER.Process(target=publish, args=(arguments, str(self.folder / f"follower{number}"), self.variables))
         process.start()
         return process
@@ -177,6 +183,45 @@ def test_followers_that_are_killed(beside: Beside) -> None:
     assert kills > 5, figures
     assert compactions > 0, figures
     assert registering > 10, figures
+
+
+def test_a_follower_that_is_scraped(beside: Beside) -> None:
+    """The metrics of a follower beside a running sink agree with the log: every row is registered, and no partition lags."""
+    iceberg, address = "iceberg:test.raw.{topic}", f"{HOST}:{free_port()}"
+    thread = threading.Thread(target=beside.run, args=(300,))
+    process = beside.follow(iceberg, 1, "--http", address)
+    client = httpx.Client(base_url=f"http://{address}", trust_env=False)
+
+    def scraped() -> dict[str, list[float]]:
+        found: dict[str, list[float]] = collections.defaultdict(list)
+        with contextlib.suppress(httpx.ConnectError):
+            for family in text_string_to_metric_families(client.get("/metrics").text):
+                for sample in family.samples:
+                    assert beside.topic == sample.labels["topic"]
+                    found[sample.name.removeprefix("kafka2parquet_table_")].append(sample.value)
+        return found
+
+    with contextlib.closing(client):
+        thread.start()
+        try:
+            wait_until(lambda: sum(scraped()["rows_registered_total"]) > 300, "the first rows", 4 * LIMIT_S)
+        finally:
+            beside.stopping.set()
+            thread.join()
+        try:
+            rows = sum(beside.produced.values())
+            wait_until(lambda: [rows] == scraped()["rows_registered_total"], "all rows", 4 * LIMIT_S)
+            names = [confluent_kafka.TopicPartition(beside.topic, partition) for partition in range(PARTITIONS)]
+            committed = [name.offset for name in beside.consumer.committed(names, timeout=LIMIT_S)]
+            wait_until(lambda: committed == scraped()["position_offset"], "the last transaction marker", 4 * LIMIT_S)
+            values = scraped()
+            assert [0.0] * PARTITIONS == values["lag_offsets"]
+            assert ([0.0] * PARTITIONS, [1.0], [0.2]) == (values["partition_blocked"], values["up"], values["interval_seconds"])
+            assert 0 <= time.time() - values["last_round_timestamp_seconds"][0] < LIMIT_S
+            assert [200] * 3 == [client.get(f"/{question}").status_code for question in ("live", "ready", "healthy")]
+        finally:
+            process.kill()
+            process.join()
 
 
 def _compact(beside: Beside, name: str) -> int:
