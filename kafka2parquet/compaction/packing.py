@@ -17,6 +17,8 @@ from kafka2parquet.parquet.footer import Role
 _MOST_INPUTS_OF_OUTPUT = 1000
 #: A plan is one unit of work. A folder with more bytes gets several plans, which can run at the same time.
 _OUTPUTS_OF_PLAN = 4
+#: A plan is a small object, see `Storage.read`. It takes less than two kilobytes for each original, even if keys are long.
+_MOST_INPUTS_OF_PLAN = 5000
 
 
 @attrs.frozen
@@ -49,16 +51,19 @@ def pack(originals: Iterable[Original], naming: ObjectNaming, target_bytes: int)
         groups[bundle.schemas].append(bundle)
     packs = [pack for group in groups.values() for pack in _filled(group, target_bytes)]
     packs.sort(key=lambda pack: _place(pack[0].files[0]))
-    plans: list[list[list[_Bundle]]] = []
-    sizes_bytes: list[int] = []
+    plans: list[list[PlannedOutput]] = []
+    plan_bytes = plan_inputs = 0
     for pack in packs:
-        size_bytes = sum(bundle.size_bytes for bundle in pack)
-        if not plans or sizes_bytes[-1] + size_bytes > _OUTPUTS_OF_PLAN * target_bytes or len(plans[-1]) >= 100:
+        pack_bytes = sum(bundle.size_bytes for bundle in pack)
+        pack_inputs = sum(len(bundle.files) for bundle in pack)
+        is_full = plan_bytes + pack_bytes > _OUTPUTS_OF_PLAN * target_bytes or plan_inputs + pack_inputs > _MOST_INPUTS_OF_PLAN
+        if not plans or is_full:
             plans.append([])
-            sizes_bytes.append(0)
-        plans[-1].append(pack)
-        sizes_bytes[-1] += size_bytes
-    return [[output for pack in packs for output in _outputs(pack, naming)] for packs in plans]
+            plan_bytes = plan_inputs = 0
+        plans[-1] += _outputs(pack, naming)
+        plan_bytes += pack_bytes
+        plan_inputs += pack_inputs
+    return plans
 
 
 def _bundles(originals: Iterable[Original]) -> Iterator[_Bundle]:
