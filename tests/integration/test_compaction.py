@@ -26,10 +26,10 @@ from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import LIMIT_S, unique, wait_until
 
 ROOT = Path(__file__).parents[2]
-HOURS, PARTITIONS = 7, 3
+HOURS, PARTITIONS = 6, 3
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEGIN_MS = round(time.time() * 1000) // HOUR_MS * HOUR_MS - 12 * HOUR_MS
-KILLS = 16
+KILLS = 12
 COMPACT = ("--older-than", "1s", "--lateness", "5m", "--target-bytes", "16KiB")
 
 
