@@ -39,8 +39,7 @@ class FollowerApp(HttpApp):
 
     def __init__(
         self,
-        statuses: Sequence[TableStatusSource],
-        *,
+        *statuses: TableStatusSource,
         registry: MetricsRegistry | None = None,
         live_limit_s: PositiveSeconds = _LIVE_LIMIT_S,
         hide: Callable[[str], str] = without_credentials,
@@ -48,7 +47,8 @@ class FollowerApp(HttpApp):
         """Set up the answers; nothing is started.
 
         Args:
-            statuses: each returns the current status of one follower, on any thread; `CatalogFollower.status` does.
+            statuses: each returns the current status of one follower, on any thread; `CatalogFollower.status` does. No two
+                followers may have the same table and topic.
             registry: what `/metrics` shows, mostly a `prometheus_client.CollectorRegistry` with a `FollowerCollector`; by
                 default the metrics of these followers.
             live_limit_s: how long a follower may end no step and count as live, in seconds, besides its pause between rounds.

@@ -53,7 +53,7 @@ def serving_followers(
     Raises:
         ConfigurationError: when the context is entered, if the address can't be listened on.
     """
-    return contextlib.nullcontext() if address is None else StatusServer(FollowerApp(statuses, hide=hide), address)
+    return contextlib.nullcontext() if address is None else StatusServer(FollowerApp(*statuses, hide=hide), address)
 
 
 class HttpStatus:

@@ -22,7 +22,7 @@ TABLE = GOOD.table
 
 
 def app(*statuses: TableStatus) -> FollowerApp:
-    return FollowerApp([lambda status=status: status for status in statuses])  # type: ignore[misc]  # mypy: lambda's default
+    return FollowerApp(*(lambda status=status: status for status in statuses))
 
 
 def found(response: Response) -> tuple[int, Any]:
@@ -86,8 +86,8 @@ def test_a_follower_that_hangs() -> None:
     hung = attrs.evolve(GOOD, last_step_at=ago(2101))
     assert [f"{TABLE} has not ended a step for 2,101 s; the limit is 2,100 s."] == verdicts(hung)["live"]
     assert [] == verdicts(attrs.evolve(GOOD, last_step_at=ago(2100)))["live"]
-    assert 503 == FollowerApp([lambda: hung], live_limit_s=1800).respond("GET", "/live").status
-    assert 200 == FollowerApp([lambda: hung], live_limit_s=1801).respond("GET", "/live").status
+    assert 503 == FollowerApp(lambda: hung, live_limit_s=1800).respond("GET", "/live").status
+    assert 200 == FollowerApp(lambda: hung, live_limit_s=1801).respond("GET", "/live").status
 
 
 def test_rounds_that_the_application_starts() -> None:
@@ -124,7 +124,7 @@ def test_the_metrics() -> None:
     assert ({"table": TABLE, "topic": "events"}, 1.0) == samples["kafka2parquet_table_up"]
     registry = CollectorRegistry()
     Gauge("answers", "Answers.", registry=registry).set(42)
-    response = FollowerApp([], registry=registry).respond("GET", "/metrics")
+    response = FollowerApp(registry=registry).respond("GET", "/metrics")
     (family,) = text_string_to_metric_families(response.body.decode())
     assert "answers" == family.name
 
@@ -144,7 +144,7 @@ def test_secrets_are_hidden() -> None:
     """No answer shows credentials in a URL, nor a secret of the configuration that an error quotes."""
     failed = attrs.evolve(GOOD, state="failed", error="403 for AKIA-tops3cret at https://me:hunter22@catalogue/")
     hide = Secrets({"AKIA-tops3cret": "[hidden]"}).hide
-    text = FollowerApp([lambda: failed], hide=hide).respond("GET", "/live").body.decode()
+    text = FollowerApp(lambda: failed, hide=hide).respond("GET", "/live").body.decode()
     assert "403 for [hidden] at https://[hidden]@catalogue/" in text
     assert "hunter22" not in app(failed).respond("GET", "/status").body.decode()
 
