@@ -575,6 +575,14 @@ CASES = [
         registry=INSTANCE,
         live_limit_s=POSITIVE,
     ),
+    case(
+        http.FollowerApp,
+        lambda: {"statuses": [FUNCTION]},
+        statuses=[[wrong] for wrong in CALLABLE],
+        registry=INSTANCE,
+        live_limit_s=POSITIVE,
+        hide=CALLABLE,
+    ),
     case(http.StatusServer, lambda: {"app": http.StatusApp(FUNCTION)}, app=instances(http.StatusApp), address=(*NAME, "8083")),
     case(
         storage.AssumedRole,
