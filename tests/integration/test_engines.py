@@ -142,7 +142,8 @@ def run_on(executor: concurrent.futures.Executor, written: Written, sink: Path, 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_dask_with_a_killed_worker(written: Written, expected: Mapping[str, bytes], tmp_path: Path) -> None:
     """On a Dask cluster of two processes, one of which is killed after the first result, all units get done."""
-    distributed = pytest.importorskip("distributed")
+    import distributed  # where its warnings are ignored
+
     sink = written.copy(tmp_path)
     killed: list[int] = []
     with (
