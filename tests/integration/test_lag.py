@@ -56,7 +56,7 @@ def _lag(capsys: pytest.CaptureFixture[str], bootstrap: str, folder: Path, topic
 
 
 def test_marker_at_the_committed_offset(kafka_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """If the committed offset is that of a marker, the next record counts; markers and aborted records alone are no lag."""
+    """If the committed offset is that of a marker, the next record counts; markers and aborted records alone don't count."""
     bootstrap = kafka_server.bootstrap
     topic = make_topic(bootstrap, configs={"retention.ms": str(24 * HOUR_MS)})
     _transaction(bootstrap, topic, [5000, 4000])  # offsets 0 and 1, and the marker at 2
@@ -77,7 +77,7 @@ def test_marker_at_the_committed_offset(kafka_server: Any, tmp_path: Path, capsy
 
 
 def test_open_transaction_is_not_counted(kafka_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Records of a transaction that is still open can't be read yet, so they are no lag."""
+    """Records of a transaction that is still open can't be read yet, so they don't count."""
     bootstrap = kafka_server.bootstrap
     topic = make_topic(bootstrap)
     fill(bootstrap, topic, [b"{}"])

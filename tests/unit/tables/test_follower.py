@@ -181,7 +181,7 @@ def test_conflicts_are_tried_again(world: TableWorld, table: MemoryTable) -> Non
 
 
 def test_the_loop(world: TableWorld, table: MemoryTable, caplog: pytest.LogCaptureFixture) -> None:
-    """The loop goes on after outages, logs a finding once, and ends when it is told to."""
+    """The loop goes on after outages, logs a finding once, and ends when `stop` is set."""
     world.write(b"{}", b"{}", **COUNTED)
     world.write(b"{}", b"{}", **COUNTED)
     (world.folder / _key(2)).unlink()
