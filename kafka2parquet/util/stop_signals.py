@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -14,7 +15,9 @@ from kafka2parquet.errors import UsageError
 
 _LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
+#: How long the main thread may wait at a time. Python runs signal handlers on the main thread, and a signal that the kernel gives
+#: to another thread doesn't end the main thread's wait.
+SIGNAL_POLL_S = 0.5
 
 _Handler = Callable[[int, FrameType | None], object]
 
@@ -52,6 +55,13 @@ def stopping_on_signals(
             _replace(number, handle, handler)
             if second is not None:
                 _replace(number, second, handler)
+
+
+def wait_for_stop(stop: threading.Event, timeout_s: float) -> None:
+    """Wait on the main thread until `stop` is set, or for `timeout_s` seconds, and handle signals meanwhile."""
+    end_s = time.monotonic() + timeout_s
+    while not stop.is_set() and (left_s := end_s - time.monotonic()) > 0:
+        stop.wait(min(left_s, SIGNAL_POLL_S))
 
 
 def exit_at_once(number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import TransientError
 from kafka2parquet.util.display import counted
 from kafka2parquet.util.display import duration as duration_text
-from kafka2parquet.util.stop_signals import stopping_on_signals
+from kafka2parquet.util.stop_signals import stopping_on_signals, wait_for_stop
 
 EXIT_OK = 0
 EXIT_NOT_ANSWERED = 4
@@ -104,7 +104,7 @@ def _follow(sink: SinkCompleteness, options: argparse.Namespace) -> int:
                     for line in _news(found, now - problems, dry_run=options.dry_run):
                         tell(line)
                 problems = now
-            stop.wait(options.every.total_seconds())
+            wait_for_stop(stop, options.every.total_seconds())
     return EXIT_OK
 
 

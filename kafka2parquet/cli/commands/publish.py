@@ -25,14 +25,11 @@ from kafka2parquet.tables.destination import FORMS, TOPIC, destinations, make_ta
 from kafka2parquet.tables.follower import CatalogFollower
 from kafka2parquet.tables.log import KafkaTopicLog
 from kafka2parquet.tables.progress import Followed
-from kafka2parquet.util.stop_signals import stopping_on_signals
+from kafka2parquet.util.stop_signals import SIGNAL_POLL_S, stopping_on_signals
 
 EXIT_REGISTERED = 0
 EXIT_STANDS_STILL = 4
 _JSON_VERSION = 1
-#: How often the main thread looks for signals, in seconds. The system may hand a signal to another thread, and that doesn't end
-#: the main thread's wait.
-_SIGNAL_POLL_S = 0.5
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -94,7 +91,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     statuses = [follower.status for follower in followers.values()]
     with serving_followers(options.http, statuses, hide), _threads(stop, len(followers)) as pool:
         outcomes = [pool.submit(follow, topic, follower) for topic, follower in followers.items()]
-        while concurrent.futures.wait(outcomes, _SIGNAL_POLL_S).not_done:
+        while concurrent.futures.wait(outcomes, SIGNAL_POLL_S).not_done:
             pass
     found = [outcome.result() for outcome in outcomes]
     return EXIT_STANDS_STILL if any(each is not None and each.findings for each in found) else EXIT_REGISTERED

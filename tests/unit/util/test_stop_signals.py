@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FlushCut, OffsetCommitted
-from kafka2parquet.util.stop_signals import stopping_on_signals
+from kafka2parquet.util.stop_signals import stopping_on_signals, wait_for_stop
 from tests.support.sink_world import SinkWorld
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
@@ -108,3 +109,18 @@ def test_other_threads_are_refused() -> None:
     thread.join()
     task.close()
     assert "main thread only" in found[0]
+
+
+def test_a_wait_ends_with_the_stop() -> None:
+    """A wait ends when `stop` is set by a signal that another thread gets, and when its time is over."""
+    stop = threading.Event()
+    begin_s = time.monotonic()
+    wait_for_stop(stop, 0.01)
+    assert not stop.is_set()
+    with stopping_on_signals(stop.set):
+        other = threading.Thread(target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+        other.start()
+        wait_for_stop(stop, 60)
+        other.join()
+    assert stop.is_set()
+    assert time.monotonic() - begin_s < 30
