@@ -15,8 +15,8 @@ from kafka2parquet.errors import UsageError
 
 _LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: How long the main thread may wait at a time, in seconds. Python runs signal handlers on the main thread, and a signal that the
-#: kernel gives to another thread doesn't end the main thread's wait.
+#: How long the main thread may wait at a time, in seconds. Python runs signal handlers on the main thread, and a signal that
+#: the kernel gives to another thread doesn't end the main thread's wait.
 SIGNAL_POLL_S = 0.5
 
 _Handler = Callable[[int, FrameType | None], object]
