@@ -262,7 +262,7 @@ def compare_tasks(facts: Facts) -> Iterator[Finding]:
     """Count the tasks that would start here, and compare their number with that of the partitions."""
     partitions = sum(len(topic.leaders) for topic in facts.topics)
     tasks = task_count(facts.config, partitions, usable_cores())
-    if tasks > max(1, partitions):
+    if 0 < partitions < tasks:  # without any topic, the check of topics has a finding
         yield TASKS.found("idle-tasks", tasks=tasks, partitions=partitions)
     else:
         yield TASKS.ok(text=f"{tasks} of at most {facts.config.tasks_max}, for {counted(partitions, 'partition')}")
