@@ -83,7 +83,6 @@ SET_UPS = [
         "no-such-topic-.*",
         "topics.regex",
         WARNING,
-        ("tasks/idle-tasks",),
     ),
     Broken(
         "may not read the topic",
