@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from kafka2parquet.audit.metadata import read_all_metadata
 from kafka2parquet.audit.read import topic_prefixes
+from kafka2parquet.merged.reading import listed
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.storage.base import Storage
@@ -70,7 +71,7 @@ def flushes_table(
     """Return the table of `read_flushes`, with only those files whose names are wanted."""
     found: dict[str, tuple[ObjectName, int | None]] = {}
     for prefix in topic_prefixes(naming, topic):
-        for key, size_bytes in _listed(storage, prefix):
+        for key, size_bytes in listed(storage, prefix):
             name = naming.parse(key)
             if name is not None and name.topic == topic and wanted(name):
                 found[key] = name, size_bytes
@@ -78,11 +79,6 @@ def flushes_table(
     metadata = read_all_metadata(storage, keys)
     rows = [_row(key, *found[key], metadata[key]) for key in keys if metadata[key] is not None]
     return pa.Table.from_pylist(rows, SCHEMA)
-
-
-def _listed(storage: Storage, prefix: str) -> Iterable[tuple[str, int | None]]:
-    list_sizes: Callable[[str], Iterable[tuple[str, int]]] | None = getattr(storage, "list_sizes", None)
-    return list_sizes(prefix) if list_sizes is not None else ((key, None) for key in storage.list(prefix))
 
 
 def _row(key: str, name: ObjectName, size_bytes: int | None, metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kafka2parquet.audit.metadata import is_parquet_name, read_all_metadata
 from kafka2parquet.merged.covered import CoveredFile, overlapping
 from kafka2parquet.merged.footer import MergedFooter
 from kafka2parquet.merged.plan import PlannedOutput
-from kafka2parquet.merged.reading import MergedFolder, MergedTopic, read_merged
+from kafka2parquet.merged.reading import MergedFolder, MergedTopic
 from kafka2parquet.merged.result import result_name
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.storage.base import Storage
@@ -33,13 +33,15 @@ class MergedFiles:
     findings: tuple[Finding, ...]
 
 
-def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: str, existing: Collection[str]) -> MergedFiles:
-    """Audit the merged files of a topic. Blocks: a listing, and a read for each plan, result and merged file.
+def audit_merged(
+    storage: Storage, merged: MergedTopic, naming: ObjectNaming, topic_id: str, existing: Collection[str]
+) -> MergedFiles:
+    """Audit the merged files of a topic. Blocks: a read for each merged file.
 
     Args:
         storage: where the files are.
+        merged: the topic's plans and results. Folders of an earlier topic of the same name get a problem.
         naming: names of the merged files.
-        topic: the topic.
         topic_id: id of the topic, "" if unknown.
         existing: keys of the sink's files, listed before.
 
@@ -47,7 +49,6 @@ def audit_merged(storage: Storage, naming: ObjectNaming, topic: str, topic_id: s
         StorageUnavailableError: the store doesn't answer.
         AccessError: the store refuses access.
     """
-    merged = read_merged(storage, naming, topic)
     for folder in merged.folders.values():
         folder.problem = folder.problem or folder.other_topic(topic_id)
     outputs = [

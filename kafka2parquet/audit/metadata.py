@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Mapping, Sequence
 
+from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.storage.base import Storage
 
 _THREADS = 16
@@ -17,6 +18,20 @@ def read_all_metadata(storage: Storage, keys: Sequence[str]) -> Mapping[str, Map
     """Read the footer metadata of many objects at once; None for an object that doesn't exist. Blocks."""
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
         return dict(zip(keys, pool.map(storage.read_metadata, keys), strict=True))
+
+
+def flush_footers(
+    metadata: Mapping[str, Mapping[str, str] | None],
+) -> tuple[Mapping[str, FlushFooter | None], Mapping[str, str]]:
+    """Return the footer of each file, None for a file without one or with a damaged one, and why damaged ones can't be read."""
+    footers: dict[str, FlushFooter | None] = {}
+    damaged: dict[str, str] = {}
+    for key, found in metadata.items():
+        try:
+            footers[key] = FlushFooter.from_metadata(found)
+        except ValueError as error:
+            footers[key], damaged[key] = None, str(error)
+    return footers, damaged
 
 
 def is_parquet_name(key: str) -> bool:

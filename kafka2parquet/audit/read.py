@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from kafka2parquet.audit.coverage import Audit, coverage, damaged_footer, stray
 from kafka2parquet.audit.merged import MergedFiles, audit_merged
-from kafka2parquet.audit.metadata import is_parquet_name, read_all_metadata
+from kafka2parquet.audit.metadata import flush_footers, is_parquet_name, read_all_metadata
+from kafka2parquet.merged.reading import read_merged
 from kafka2parquet.object_names import ObjectNaming
-from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 
@@ -52,13 +52,13 @@ def read_coverage(
         strays += [] if _has_table(prefix, all_keys) else others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     metadata = read_all_metadata(storage, wanted)
-    footers, damaged = _footers(metadata)
+    footers, damaged = flush_footers(metadata)
     ids = collections.Counter(footer.topic_id for footer in footers.values() if footer is not None)
     topic_id = ids.most_common(1)[0][0] if ids else ""
     # Merged files after the originals: what is deleted in between is covered by results that are read afterwards.
     merged_files = MergedFiles({}, 0, ())
     if merged is not None:
-        merged_files = audit_merged(storage, merged, topic, topic_id, footers.keys())
+        merged_files = audit_merged(storage, read_merged(storage, merged, topic), merged, topic_id, footers.keys())
     keys_of = {TopicPartition(topic, partition): found for partition, found in merged_files.covered.items()}
     coverages = (
         coverage(
@@ -85,20 +85,6 @@ def read_coverage(
 def topic_prefixes(naming: ObjectNaming, topic: str) -> tuple[str, str]:
     """Return the prefixes of a topic's files: of its records, and of its rejects."""
     return naming.prefix(topic), naming.quarantine_prefix(topic)
-
-
-def _footers(
-    metadata: Mapping[str, Mapping[str, str] | None],
-) -> tuple[Mapping[str, FlushFooter | None], Mapping[str, str]]:
-    """Return the footer of each file, None without one, and why damaged footers can't be read."""
-    footers: dict[str, FlushFooter | None] = {}
-    damaged: dict[str, str] = {}
-    for key, found in metadata.items():
-        try:
-            footers[key] = FlushFooter.from_metadata(found)
-        except ValueError as error:
-            footers[key], damaged[key] = None, str(error)
-    return footers, damaged
 
 
 def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:

@@ -21,19 +21,19 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import datetime
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from kafka2parquet.audit.merged import audit_merged
-from kafka2parquet.audit.metadata import read_all_metadata
+from kafka2parquet.audit.metadata import flush_footers, read_all_metadata
 from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.completeness.look import LogOffsets
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.covered import CoveredFile
-from kafka2parquet.merged.reading import read_merged
+from kafka2parquet.merged.reading import MergedTopic, read_merged
 from kafka2parquet.merged.result import result_name
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
@@ -186,11 +186,12 @@ def find_deletable(
     committed = log.committed([topic])
     listed = _Listed.of(storage, naming, topic)
     sizes_bytes = listed.sizes_bytes
-    found = audit_merged(storage, merged, topic, log.topic_id(topic), sizes_bytes.keys())
+    plans = read_merged(storage, merged, topic)
+    found = audit_merged(storage, plans, merged, log.topic_id(topic), sizes_bytes.keys())
     candidates = [key for covered in found.covered.values() for key in covered if key in sizes_bytes]
-    footers = _read_footers(storage, [*candidates, *listed.rejects])
+    footers, _ = flush_footers(read_all_metadata(storage, [*candidates, *listed.rejects]))
     refused = collections.Counter({NOT_MERGED: len(sizes_bytes) - len(candidates)})
-    ages = _ages(storage, merged, topic)
+    ages = _ages(storage, plans, merged.directory_delimiter)
     keys: list[str] = []
     for partition, covered in sorted(found.covered.items()):
         topic_partition = TopicPartition(topic, partition)
@@ -233,17 +234,6 @@ def delete(storage: MergeStorage, deletion: Deletion) -> None:
             collections.deque(pool.map(storage.delete, keys), maxlen=0)  # raises what a call has raised
 
 
-def _read_footers(storage: MergeStorage, keys: Sequence[str]) -> Mapping[str, FlushFooter | None]:
-    """Return the footers of files; None for a file that isn't one of this library any more, or can't be read."""
-    footers: dict[str, FlushFooter | None] = {}
-    for key, metadata in read_all_metadata(storage, keys).items():
-        try:
-            footers[key] = FlushFooter.from_metadata(metadata)
-        except ValueError:
-            footers[key] = None
-    return footers
-
-
 def _flushes(
     covered: Iterable[CoveredFile],
     footers: Mapping[str, FlushFooter | None],
@@ -261,11 +251,10 @@ def _flushes(
     return _Flushes(covered_at, rejects_at, footers, listed.first_offsets[partition])
 
 
-def _ages(storage: MergeStorage, naming: ObjectNaming, topic: str) -> Mapping[str, datetime.datetime | None]:
-    """Return when the result was written that makes each covered file count; None if the store can't say."""
-    merged = read_merged(storage, naming, topic)
+def _ages(storage: MergeStorage, merged: MergedTopic, delimiter: str) -> Mapping[str, datetime.datetime | None]:
+    """Return when the result was written that makes each covered file count; None if the store can't say. Blocks."""
     results = {
-        (folder.encoded_partition, number): f"{folder.key}{naming.directory_delimiter}{result_name(number)}"
+        (folder.encoded_partition, number): f"{folder.key}{delimiter}{result_name(number)}"
         for folder in merged.folders.values()
         for number in folder.results
     }
