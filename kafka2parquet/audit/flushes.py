@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from kafka2parquet.audit.metadata import read_all_metadata
 from kafka2parquet.audit.read import topic_prefixes
-from kafka2parquet.merged.reading import listed
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
-from kafka2parquet.storage.base import Storage
+from kafka2parquet.storage.base import Storage, listed
 from kafka2parquet.util.arguments import Name, checked
 
 #: One row for each file. What only the footer knows is null if the footer can't be read or is another tool's.

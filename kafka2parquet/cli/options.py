@@ -55,6 +55,23 @@ def add_log(command: argparse.ArgumentParser) -> None:
     command.add_argument("-v", "--verbose", action="store_true", help="log details, including the Kafka client's")
 
 
+def add_completeness(command: argparse.ArgumentParser) -> None:
+    """Add the options that say when a folder of time is complete."""
+    command.add_argument(
+        "--lateness",
+        metavar="DURATION",
+        type=duration,
+        default="0s",
+        help="how much older than an earlier record of its partition a record may be (default: %(default)s)",
+    )
+    command.add_argument(
+        "--idle-after",
+        metavar="DURATION",
+        type=duration,
+        help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
+    )
+
+
 def with_joined_ages(arguments: Sequence[str]) -> list[str]:
     """Join `--from -24h` to `--from=-24h`, because argparse takes a text that starts with `-` for an option."""
     joined: list[str] = []

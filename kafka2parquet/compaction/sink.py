@@ -11,7 +11,7 @@ from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.compaction.deletion import Deletion, find_deletable
 from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit
-from kafka2parquet.completeness.folders import TimeFolders
+from kafka2parquet.completeness.folders import TimeFolders, check_folders
 from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.connect.build import NO_BROKERS
 from kafka2parquet.connect.config import ConnectConfig
@@ -22,7 +22,6 @@ from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.plan import FileFormat
 from kafka2parquet.merged.reading import merged_naming
-from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.util.argument_types import AtLeast
@@ -98,7 +97,7 @@ class SinkCompaction:
             ConfigurationError: topics share a folder.
         """
         topics = self._config.topics_among(log.topics)
-        _check_folders(self.naming, topics)
+        check_folders(self.naming, topics, "A folder's plans are those of one topic.")
         return topics
 
     def plan(self, *, write: bool = True) -> tuple[PlannedTopic, ...]:
@@ -173,19 +172,3 @@ class SinkCompaction:
             )
 
         return make
-
-
-def _check_folders(naming: ObjectNaming, topics: Collection[str]) -> None:
-    """Refuse topics that share a folder.
-
-    Raises:
-        ConfigurationError: two topics share a folder.
-    """
-    of_prefix: dict[str, str] = {}
-    for topic in topics:
-        other = of_prefix.setdefault(naming.prefix(topic), topic)
-        if other != topic:
-            raise ConfigurationError(
-                f"Topics {other} and {topic} share the folder {naming.folder(topic)}. A folder's plans are those of one topic."
-                " Give each topic a folder."
-            )

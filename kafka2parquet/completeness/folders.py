@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from collections.abc import Iterable
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 
 _HOUR_MS = 3_600_000
@@ -19,6 +21,26 @@ _REPEATS_MS = (1000, 60_000, _HOUR_MS, 12 * _HOUR_MS, *(days * _DAY_MS for days 
 #: Longer than the time of any folder.
 _LONGEST_MS = 800 * _DAY_MS
 _LAST_MS = round(datetime.datetime(9999, 1, 1, tzinfo=datetime.timezone.utc).timestamp() * 1000)
+
+
+def check_folders(naming: ObjectNaming, topics: Iterable[str], why: str) -> None:
+    """Refuse topics that share a folder.
+
+    Args:
+        naming: names of the files.
+        topics: the topics.
+        why: why each topic needs a folder, as a sentence.
+
+    Raises:
+        ConfigurationError: two topics share a folder.
+    """
+    of_prefix: dict[str, str] = {}
+    for topic in topics:
+        other = of_prefix.setdefault(naming.prefix(topic), topic)
+        if other != topic:
+            raise ConfigurationError(
+                f"Topics {other} and {topic} share the folder {naming.folder(topic)}. {why} Give each topic a folder."
+            )
 
 
 class TimeFolders:

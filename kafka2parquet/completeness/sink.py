@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
 from typing import Annotated
 
 from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.completeness.folders import check_folders
 from kafka2parquet.completeness.look import Completeness
 from kafka2parquet.completeness.state import TopicCompleteness
 from kafka2parquet.connect.build import NO_BROKERS
@@ -18,12 +18,12 @@ from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.reading import merged_naming
-from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.util.argument_types import AtLeast
 from kafka2parquet.util.arguments import Duration, checked
 
 _NO_TIME = datetime.timedelta()
+_ONE_TOPIC = "A marker speaks of one topic, so it can't say that such a folder is complete."
 
 
 @checked
@@ -93,7 +93,7 @@ class SinkCompleteness:
         consumer = self._consumer
         with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
             topics = self._config.topics_among(log.topics)
-            _check_folders(self._naming, topics)
+            check_folders(self._naming, topics, _ONE_TOPIC)
             return tuple(self._completeness(topic).look(log, write=write) for topic in topics)
 
     def _completeness(self, topic: str) -> Completeness:
@@ -109,19 +109,3 @@ class SinkCompleteness:
                 merged=self._merged,
             )
         return self._of_topic[topic]
-
-
-def _check_folders(naming: ObjectNaming, topics: Collection[str]) -> None:
-    """Refuse topics that share a folder.
-
-    Raises:
-        ConfigurationError: two topics share a folder.
-    """
-    of_prefix: dict[str, str] = {}
-    for topic in topics:
-        other = of_prefix.setdefault(naming.prefix(topic), topic)
-        if other != topic:
-            raise ConfigurationError(
-                f"Topics {other} and {topic} share the folder {naming.folder(topic)}. A marker speaks of one topic, so it can't"
-                " say that such a folder is complete. Give each topic a folder."
-            )

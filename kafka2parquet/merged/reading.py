@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 import attrs
@@ -14,7 +14,7 @@ from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.merged.plan import MergePlan, PlannedOutput, plan_name, plan_number
 from kafka2parquet.merged.result import MergeResult, result_name, result_number
 from kafka2parquet.object_names import ObjectNaming
-from kafka2parquet.storage.base import Storage
+from kafka2parquet.storage.base import Storage, listed
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 16
@@ -175,15 +175,6 @@ def may_be_listed(storage: Storage, naming: ObjectNaming, topic: str) -> bool:
         _LOG.warning("Merged files of %s don't count, because they can't be listed: %s", topic, error)
         return False
     return True
-
-
-def listed(storage: Storage, prefix: str) -> Iterator[tuple[str, int | None]]:
-    """Yield the keys that start with a prefix, each with the size of its object; None if the storage doesn't report sizes."""
-    list_sizes: Callable[[str], Iterator[tuple[str, int]]] | None = getattr(storage, "list_sizes", None)
-    if list_sizes is not None:
-        yield from list_sizes(prefix)
-    else:
-        yield from ((key, None) for key in storage.list(prefix))
 
 
 def parse_plan(content: bytes, key: str) -> MergePlan:

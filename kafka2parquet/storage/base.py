@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import attrs
@@ -103,3 +103,12 @@ class Storage(Protocol):
         Raises:
             GuaranteeError: the store lets a second write replace the first.
         """
+
+
+def listed(storage: Storage, prefix: str) -> Iterator[tuple[str, int | None]]:
+    """Yield the keys that start with a prefix, each with the size of its object; None if the storage doesn't report sizes."""
+    list_sizes: Callable[[str], Iterator[tuple[str, int]]] | None = getattr(storage, "list_sizes", None)
+    if list_sizes is not None:
+        yield from list_sizes(prefix)
+    else:
+        yield from ((key, None) for key in storage.list(prefix))

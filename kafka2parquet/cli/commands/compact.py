@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kafka2parquet.cli.options import add_configuration, add_units, duration, size
+from kafka2parquet.cli.options import add_completeness, add_configuration, add_units, duration, size
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.compaction.deletion import Deletion, delete
 from kafka2parquet.compaction.planning import PlannedTopic
@@ -47,19 +47,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--into", metavar="PREFIX", help="prefix of the merged files, in place of topics.dir (default: topics.dir with -merged)"
     )
-    command.add_argument(
-        "--lateness",
-        metavar="DURATION",
-        type=duration,
-        default="0s",
-        help="how much older than an earlier record of its partition a record may be (default: %(default)s)",
-    )
-    command.add_argument(
-        "--idle-after",
-        metavar="DURATION",
-        type=duration,
-        help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
-    )
+    add_completeness(command)
     what = command.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="write nothing, and only say what would be merged or deleted")
     what.add_argument("--yes", action="store_true", help="with --delete-originals: delete, instead of only saying what")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from kafka2parquet.audit.report import aligned
-from kafka2parquet.cli.options import add_configuration, duration
+from kafka2parquet.cli.options import add_completeness, add_configuration, duration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.completeness.marker import marker_name
 from kafka2parquet.completeness.sink import SinkCompleteness
@@ -43,19 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default="1m",
         help="pause between looks of --follow (default: %(default)s)",
     )
-    command.add_argument(
-        "--lateness",
-        metavar="DURATION",
-        type=duration,
-        default="0s",
-        help="how much older than an earlier record of its partition a record may be (default: %(default)s)",
-    )
-    command.add_argument(
-        "--idle-after",
-        metavar="DURATION",
-        type=duration,
-        help="a partition without new rows for this long, such as 15m, holds up no folder any more (default: it holds up all)",
-    )
+    add_completeness(command)
     command.add_argument("--merged", metavar="PREFIX", help="prefix of merged files (default: topics.dir with -merged)")
     command.add_argument("--dry-run", action="store_true", help="write no markers, and only say where they are due")
     command.add_argument(
