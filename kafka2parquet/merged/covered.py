@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import attrs
 
-from kafka2parquet.merged.fields import key_field, number, text, time_ms
 from kafka2parquet.parquet.footer import FlushFooter, Role
+from kafka2parquet.parquet.footer_fields import key_field, number, text, time_ms
 
 
 @attrs.frozen

@@ -1,37 +1,10 @@
-"""Checks of the fields of plans, results and footers, whose text may come from anywhere."""
+"""The text of plans, results and footers of merged files: JSON with a version."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import attrs
-
-#: Kafka's offsets and Parquet's row counts are signed 64-bit integers.
-_MOST = (1 << 63) - 1
-
-text = attrs.validators.instance_of(str)
-
-
-def number(least: int = 0) -> Callable[[object, attrs.Attribute[int], object], None]:
-    """Return a check for whole numbers of at least `least`."""
-
-    def check(_: object, attribute: attrs.Attribute[int], value: object) -> None:
-        if type(value) is not int or not least <= value <= _MOST:
-            raise ValueError(f"{attribute.name} is {value!r}, which is not a number of at least {least}")
-
-    return check
-
-
-#: Timestamps are 64-bit integers, also before 1970.
-time_ms = attrs.validators.optional(number(-_MOST - 1))
-
-
-def key_field(_: object, attribute: attrs.Attribute[str], value: object) -> None:
-    """Check that a value is an object key."""
-    if not isinstance(value, str) or not {"", ".", ".."}.isdisjoint(value.split("/")):
-        raise ValueError(f"{attribute.name} is {value!r}, which is not an object key")
 
 
 def to_bytes(values: Mapping[str, Any]) -> bytes:

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from kafka2parquet.merged.covered import CoveredFile
-from kafka2parquet.merged.fields import from_text, number, text
+from kafka2parquet.merged.fields import from_text
+from kafka2parquet.parquet.footer_fields import number, text
 
 #: Key of the metadata entry. It is not the key of the sink's own files, so that no merged file can be mistaken for one.
 METADATA_KEY = "kafka2parquet.merged"

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 
 from kafka2parquet.merged.covered import CoveredFile
-from kafka2parquet.merged.fields import from_text, key_field, number, text, to_bytes
+from kafka2parquet.merged.fields import from_text, to_bytes
 from kafka2parquet.merged.footer import MergedFooter
 from kafka2parquet.parquet.footer import Role
+from kafka2parquet.parquet.footer_fields import key_field, number, text
 
 VERSION = 1
 _NAME = re.compile(r"_merge-(\d{4,})\.json")

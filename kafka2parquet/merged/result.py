@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet.merged.fields import from_text, key_field, number, text, time_ms, to_bytes
+from kafka2parquet.merged.fields import from_text, to_bytes
 from kafka2parquet.merged.plan import MergePlan, PlannedOutput
+from kafka2parquet.parquet.footer_fields import key_field, number, text, time_ms
 
 VERSION = 1
 _NAME = re.compile(r"_merged-(\d{4,})\.json")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+
+from kafka2parquet.parquet.footer_fields import key_field, number, text, time_ms
 
 #: Key of the metadata entry, and the format version of its text.
 METADATA_KEY = "kafka2parquet"
@@ -24,31 +26,11 @@ VERSION = 1
 #: What a file's rows hold: record values, keys, headers, or rejected records.
 Role = Literal["values", "keys", "headers", "rejects"]
 
-#: Kafka's offsets and Parquet's row counts are signed 64-bit integers.
-_MOST = (1 << 63) - 1
 _LAST_MS_OF_THE_YEAR_9999 = 253_402_300_799_999
 #: Far more than the decompressed size of the longest layout that is written.
 _MOST_LAYOUT_BYTES = 64 << 20
 
-_text = attrs.validators.instance_of(str)
 _role = attrs.validators.in_(get_args(Role))
-
-
-def _number(least: int = 0, most: int = _MOST) -> Callable[[object, attrs.Attribute[int], object], None]:
-    def check(_: object, attribute: attrs.Attribute[int], number: object) -> None:
-        if type(number) is not int or not least <= number <= most:
-            raise ValueError(f"{attribute.name} is {number!r}, which is not a number from {least} to {most}")
-
-    return check
-
-
-#: Timestamps are 64-bit integers, also before 1970 and after the year 9999.
-_time = attrs.validators.optional(_number(-_MOST - 1))
-
-
-def _key(_: object, attribute: attrs.Attribute[str], key: object) -> None:
-    if not isinstance(key, str) or not {"", ".", ".."}.isdisjoint(key.split("/")):
-        raise ValueError(f"{attribute.name} is {key!r}, which is not an object key")
 
 
 @attrs.frozen
@@ -62,9 +44,9 @@ class Sibling:
         role: what the file's rows hold.
     """
 
-    key: str = attrs.field(validator=_key)
-    rows: int = attrs.field(validator=_number())
-    file: int = attrs.field(validator=_number())
+    key: str = attrs.field(validator=key_field)
+    rows: int = attrs.field(validator=number())
+    file: int = attrs.field(validator=number())
     role: Role = attrs.field(default="values", validator=_role)
 
 
@@ -98,28 +80,28 @@ class FlushFooter:
         layout: which rows are in which file, if this file is the anchor and has siblings; otherwise None.
     """
 
-    cluster_id: str = attrs.field(validator=_text)
-    topic_id: str = attrs.field(validator=_text)
-    topic: str = attrs.field(validator=_text)
-    partition: int = attrs.field(validator=_number())
-    start: int = attrs.field(validator=_number())
-    end: int = attrs.field(validator=_number())
-    flush_rows: int = attrs.field(validator=_number())
-    file_rows: int = attrs.field(validator=_number())
-    first_offset: int = attrs.field(validator=_number(-1))
-    last_offset: int = attrs.field(validator=_number(-1))
-    fingerprint: str = attrs.field(validator=_text)
-    opened_at_ms: int = attrs.field(validator=_number(most=_LAST_MS_OF_THE_YEAR_9999))
-    reason: str = attrs.field(validator=_text)
-    group_id: str = attrs.field(default="", validator=_text)
-    leader_epoch: int = attrs.field(default=-1, validator=_number(-1))
+    cluster_id: str = attrs.field(validator=text)
+    topic_id: str = attrs.field(validator=text)
+    topic: str = attrs.field(validator=text)
+    partition: int = attrs.field(validator=number())
+    start: int = attrs.field(validator=number())
+    end: int = attrs.field(validator=number())
+    flush_rows: int = attrs.field(validator=number())
+    file_rows: int = attrs.field(validator=number())
+    first_offset: int = attrs.field(validator=number(-1))
+    last_offset: int = attrs.field(validator=number(-1))
+    fingerprint: str = attrs.field(validator=text)
+    opened_at_ms: int = attrs.field(validator=number(most=_LAST_MS_OF_THE_YEAR_9999))
+    reason: str = attrs.field(validator=text)
+    group_id: str = attrs.field(default="", validator=text)
+    leader_epoch: int = attrs.field(default=-1, validator=number(-1))
     role: Role = attrs.field(default="values", validator=_role)
-    min_time_ms: int | None = attrs.field(default=None, validator=_time)
-    max_time_ms: int | None = attrs.field(default=None, validator=_time)
-    flush_min_time_ms: int | None = attrs.field(default=None, validator=_time)
-    flush_max_time_ms: int | None = attrs.field(default=None, validator=_time)
+    min_time_ms: int | None = attrs.field(default=None, validator=time_ms)
+    max_time_ms: int | None = attrs.field(default=None, validator=time_ms)
+    flush_min_time_ms: int | None = attrs.field(default=None, validator=time_ms)
+    flush_max_time_ms: int | None = attrs.field(default=None, validator=time_ms)
     siblings: tuple[Sibling, ...] | None = None
-    layout: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
+    layout: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(text))
 
     def __attrs_post_init__(self) -> None:
         """Check that the numbers are consistent.
