@@ -105,7 +105,7 @@ def run_units(
         run: runs a unit. It has to be picklable, unless the units run in this process.
         units: the units.
         executor: where the units run. It is not shut down.
-        workers: number of processes to start if there is no executor. With 1, the units run in this process.
+        workers: number of processes to start, without an executor. With 1, the units run in this process.
 
     Raises:
         BrokenProcessPool: worker processes die again and again.

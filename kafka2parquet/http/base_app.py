@@ -32,7 +32,7 @@ class HttpApp(abc.ABC):
 
     @abc.abstractmethod
     def _document(self, path: Sequence[str], query: Mapping[str, Sequence[str]]) -> Callable[[], Any] | None:
-        """Return what makes the JSON value at a path, or raises an `HttpError`; None if there is no such path."""
+        """Return a function that makes the JSON value of a path, or raises an `HttpError`; None for an unknown path."""
 
     def respond(self, method: str, path: str, query: str = "", accept: str = "") -> Response:
         """Answer a request. Errors are answers, too; nothing is raised.

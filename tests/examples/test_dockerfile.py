@@ -1,4 +1,4 @@
-"""examples/docker/Dockerfile: linted, and its steps run as a script in a clean folder, since there is no container engine."""
+"""examples/docker/Dockerfile: linted. The Dockerfile's steps run as a script in a clean folder, without a container engine."""
 
 from __future__ import annotations
 

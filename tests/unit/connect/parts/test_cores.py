@@ -50,7 +50,7 @@ def test_the_quota_limits_the_cores(tmp_path: Path, groups: str, files: dict[str
 
 
 def test_the_affinity_limits_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is bound to one core uses one, whatever the quota is, and also where there are no groups."""
+    """A process that is bound to one core uses one, whatever the quota is, also without cgroups."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
     assert 1 == usable_cores(tmp_path)
     _write(tmp_path / "proc/self/cgroup", "0::/\n")
