@@ -37,15 +37,15 @@ def test_extras_that_texts_name_are_there() -> None:
         for extra in extras.split(",")
     }
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert {"avro", "boto3", "demo", "protobuf", "registry"} <= named
+    assert {"avro", "cli", "protobuf", "registry"} <= named
     assert [] == [extra for extra in named if not re.search(rf"^{extra} = \[", project, re.MULTILINE)]
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_it_installs_beside_boto3() -> None:
-    """Pip finds a solution from scratch for the command that the README names."""
-    assert "`pip install 'kafka2parquet[boto3]'`" in README
+    """Pip finds a solution from scratch for the command that the documentation names."""
+    assert "pip install 'kafka2parquet[boto3]'" in (ROOT / "docs" / "how-to" / "s3.md").read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", f"{ROOT}[boto3]"],
         capture_output=True,
