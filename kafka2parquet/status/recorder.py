@@ -47,6 +47,12 @@ from kafka2parquet.status.model import (
 )
 
 
+def reason_of(event: StorageRetried | ConverterRetried) -> WaitReason:
+    """Return what a topic-partition waits for. Converters read contracts of schemas from the store."""
+    from_registry = isinstance(event, ConverterRetried) and not isinstance(event.error, StorageUnavailableError)
+    return "registry" if from_registry else "storage"
+
+
 class _Tally:
     """The counts of `Totals`, which the driver thread increases."""
 
@@ -125,9 +131,7 @@ class PartitionRecorder:
         if isinstance(event, RecordRejected):
             return
         if isinstance(event, StorageRetried | ConverterRetried):
-            reason: WaitReason = "storage"
-            if isinstance(event, ConverterRetried) and not isinstance(event.error, StorageUnavailableError):
-                reason = "registry"
+            reason = reason_of(event)
             since = self._waiting.since if self._waiting is not None and self._waiting.reason == reason else event.at
             retry_at = event.at + datetime.timedelta(seconds=event.retry_in_s)
             self._waiting = Waiting(reason, str(event.error), event.attempt, retry_at, since)
@@ -152,6 +156,11 @@ class PartitionRecorder:
         elif isinstance(event, PartitionStarted):
             self._waiting = None
             self._start = event.offset
+
+    @property
+    def waits_for(self) -> WaitReason | None:
+        """What the topic-partition waits for: a store or a registry that doesn't answer."""
+        return None if self._waiting is None else self._waiting.reason
 
     # ---- on any thread
 
@@ -275,6 +284,10 @@ class TaskRecorder:
         """Record what an engine holds after a step."""
         if topic_partition in self._partitions:
             self._partitions[topic_partition].look(held)
+
+    def waiting(self) -> dict[TopicPartition, WaitReason | None]:
+        """Return what each assigned topic-partition waits for."""
+        return {topic_partition: each.waits_for for topic_partition, each in self._partitions.items()}
 
     def add_event(self, event: Event) -> None:
         """Record an event."""

@@ -28,6 +28,7 @@ from kafka2parquet.status.recorder import TaskRecorder
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.task.assigned_partitions import AssignedPartitions
 from kafka2parquet.task.hooks import Hooks
+from kafka2parquet.task.outages import OutageLog
 from kafka2parquet.task.startup import Startup
 from kafka2parquet.task.step_result import StepResult
 from kafka2parquet.transforms.base import Transform
@@ -95,6 +96,7 @@ class SinkTask:
         """
         clock = clock if clock is not None else SystemClock()
         self._recorder = TaskRecorder(name, clock)
+        self._outages = OutageLog()
         self._hooks = Hooks(hooks)
         self._budget = budget if budget is not None else MemoryBudget()
         self._own_executor = executor is None
@@ -348,29 +350,18 @@ class SinkTask:
         for batch in polled.batches:
             self._partitions.offer(batch)
         self._partitions.advance()
-        self._recorder.last_step_at = self._parts.clock.now()
+        now = self._recorder.last_step_at = self._parts.clock.now()
+        if not self._outages.is_quiet:
+            self._outages.look(self._recorder.waiting(), now)
         return self._partitions.add_state(StepResult.between(before, self.totals))
 
     def _emit(self, event: Event) -> None:
         if event.at is NOT_YET:
             event = attrs.evolve(event, at=self._parts.clock.now())
         self._recorder.add_event(event)
-        _log_problem(event)
+        if isinstance(event, TaggingFailed):
+            key = printable(event.key)
+            _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, key, event.error, extra={"event": event})
+        elif isinstance(event, StorageRetried | ConverterRetried):
+            self._outages.failed(event)
         self._hooks.call(event)
-
-
-def _log_problem(event: Event) -> None:
-    """Log failures that a task survives. A log in JSON gets their fields, too."""
-    extra = {"event": event}
-    if isinstance(event, TaggingFailed):
-        key = printable(event.key)
-        _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, key, event.error, extra=extra)
-    elif isinstance(event, StorageRetried | ConverterRetried):
-        _LOG.warning(
-            "%s: attempt %d failed, next in %.1f s: %s",
-            event.topic_partition,
-            event.attempt,
-            event.retry_in_s,
-            event.error,
-            extra=extra,
-        )

@@ -52,9 +52,12 @@ def differences(sent: Any, row: Mapping[str, Any], *, only_columns: bool = False
 
 
 def _rescued(text: Any) -> Sequence[Any]:
-    if not isinstance(text, str):
+    """Returns the members in the rescue column. Without that column, its name may be that of a member with any value."""
+    try:
+        found = json.loads(text, parse_float=decimal.Decimal) if isinstance(text, str) else None
+    except ValueError:
         return ()
-    return [*json.loads(text, parse_float=decimal.Decimal).values()]
+    return [*found.values()] if isinstance(found, dict) else ()
 
 
 def _different(sent: Any, read: Any, path: str, rescued: Sequence[Any]) -> Iterator[Difference]:

@@ -265,6 +265,20 @@ def test_a_retry_is_logged_with_its_event(world: World, caplog: pytest.LogCaptur
     assert world.of(StorageRetried) == logged
 
 
+def test_the_end_of_an_outage_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """When a task's only topic-partition has got its file published, the log says that the store answers again."""
+    caplog.set_level("INFO")
+    world.storage.fail("publish", times=2)
+    world.append_rows(10)
+    task = world.task()
+    for attempts in (1, 2):
+        world.step_until(task, lambda attempts=attempts: len(world.of(StorageRetried)) >= attempts)
+        assert "answers again" not in caplog.text
+        world.clock.advance(15)
+    world.step_until(task, lambda: world.committed == 10)
+    assert 1 == caplog.text.count("The store answers again, after 30.0 s.")
+
+
 def test_a_lost_answer_of_the_store_repeats_nothing(world: World) -> None:
     """If the response to an upload is lost, the retry finds the object of the same flush and accepts it."""
     world.storage.fail("publish", after_effect=True)
