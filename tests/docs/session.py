@@ -40,6 +40,7 @@ from tests.support.terminal import TerminalProcess
 PAGES = (
     "backfill.md",
     "complete-hours.md",
+    "file-format.md",
     "first-sink.md",
     "how-to/change-a-sink.md",
     "how-to/s3.md",
