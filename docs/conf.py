@@ -27,6 +27,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 smartquotes_action = "q"  # -- and ... stay: they are options and code
 copybutton_prompt_text = "$ "
+llms_txt_code_files = ["+:../examples/*.py"]
 llms_txt_summary = (
     "kafka2parquet drains Kafka topics into Parquet files on S3, Google Cloud Storage or any fsspec store, every record exactly"
     " once, inside a Python service or from the command line. It reads configurations of Kafka Connect's S3 and GCS sinks."

@@ -28,6 +28,7 @@ from kafka2parquet.connect.properties.names import (
     ROTATE_FILE_ON_PARTITION_CHANGE,
     ROTATE_INTERVAL_MS,
     ROTATE_SCHEDULE_INTERVAL_MS,
+    ROTATION_POLICY,
     TARGET_FILE_BYTES,
     TASKS,
     TIMESTAMP_FIELD,
@@ -271,6 +272,8 @@ def _rotation(config: ConnectConfig) -> Iterator[str]:
     interval_ms, schedule_ms = config.number(ROTATE_INTERVAL_MS), config.number(ROTATE_SCHEDULE_INTERVAL_MS)
     yield "The open files of a topic-partition are closed and published together, whichever comes first:"
     yield f"- after {_count(max(1, config.number(FLUSH_SIZE)), 'row')}, over all its folders"
+    if config.text(ROTATION_POLICY):
+        yield f"- where {config.text(ROTATION_POLICY)} ends them"
     if interval_ms > 0 and config.partitioner.time_based:
         yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for that time"
         if config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):

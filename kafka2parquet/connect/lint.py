@@ -17,6 +17,7 @@ from kafka2parquet.connect.properties.names import (
     PATH_FORMAT,
     ROTATE_INTERVAL_MS,
     ROTATE_SCHEDULE_INTERVAL_MS,
+    ROTATION_POLICY,
     TIMESTAMP_FIELD,
 )
 from kafka2parquet.partitioners.path_format import Token, tokens
@@ -242,7 +243,7 @@ def _files(config: ConnectConfig) -> Iterator[Problem]:
     looks_at_time = kind.time_based or kind is PartitionerKind.CUSTOM
     by_record_time = config.number(ROTATE_INTERVAL_MS) > 0 and looks_at_time
     by_clock = config.number(ROTATE_SCHEDULE_INTERVAL_MS) > 0
-    if not by_record_time and not by_clock and rows > 1:
+    if not by_record_time and not by_clock and not config.text(ROTATION_POLICY) and rows > 1:
         yield warning(
             (FLUSH_SIZE, ROTATE_SCHEDULE_INTERVAL_MS),
             f"Nothing closes a file after some time: the last rows of a quiet partition are only written once it has "

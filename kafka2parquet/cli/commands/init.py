@@ -23,7 +23,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", choices=STORES, default="local", help="where the files will go (default: local)")
     command.add_argument("--format", choices=NOTATIONS, help="notation (default: by the name of FILE, else json)")
     command.add_argument("--topic", default="events", help="the topic to read (default: events)")
-    command.add_argument("--name", help="name of the connector (default: <topic>-to-parquet)")
+    command.add_argument("--name", help="name of the connector (default: TOPIC-to-parquet)")
     command.add_argument("--bucket", default="my-bucket", help="bucket in S3, GCS or MinIO (default: my-bucket)")
     command.add_argument("--region", default="us-east-1", help="region of the S3 bucket (default: us-east-1)")
     command.add_argument(

@@ -25,6 +25,7 @@ from kafka2parquet.connect.properties.names import (
     ROTATE_FILE_ON_PARTITION_CHANGE,
     ROTATE_INTERVAL_MS,
     ROTATE_SCHEDULE_INTERVAL_MS,
+    ROTATION_POLICY,
     TARGET_FILE_BYTES,
     TIMESTAMP_FIELD,
     TIMEZONE,
@@ -128,6 +129,8 @@ def make_extractor(config: ConnectConfig) -> TimestampExtractor:
 def make_rotation(config: ConnectConfig, partitioner: Partitioner) -> RotationPolicy:
     """Make the policy that ends flushes: the first rule that applies ends a flush."""
     policies: list[RotationPolicy] = []
+    if config.text(ROTATION_POLICY):
+        policies.append(make_part(config.text(ROTATION_POLICY), RotationPolicy, config.given))
     if partitioner.time_based and config.number(ROTATE_INTERVAL_MS) > 0:
         if config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):
             policies.append(EncodedPartitionRotation(passing=passing_folder(config)))

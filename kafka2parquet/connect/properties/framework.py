@@ -92,7 +92,7 @@ FRAMEWORK_OPTIONS = (
         TRANSFORMS,
         (),
         "Aliases of the transforms that are applied to rows, in their order.",
-        note="Java's transforms by their class names, as `docs/transforms.md` lists them, and Python classes",
+        note="Java's transforms by their class names, as the page about transforms lists them, and Python classes",
     ),
     string(
         "transforms.*",

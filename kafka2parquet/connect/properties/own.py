@@ -7,14 +7,16 @@ from kafka2parquet.connect.properties.names import (
     METADATA_COLUMNS,
     PARQUET_TYPES,
     PARTITION_ESCAPE,
+    ROTATION_POLICY,
     STORAGE_URL,
     TARGET_FILE_BYTES,
     TASKS,
 )
 from kafka2parquet.connect.properties.option import Value, at_least, between, field_paths
 from kafka2parquet.connect.properties.typed import boolean, choice, double, integer, long, string, string_list
-from kafka2parquet.connect.python_classes import find_hook
+from kafka2parquet.connect.python_classes import find_hook, load_class
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.rotation.base import RotationPolicy
 
 
 def _metadata_columns(value: Value) -> None:
@@ -26,6 +28,11 @@ def _metadata_columns(value: Value) -> None:
 def _hooks(value: Value) -> None:
     for path in value if isinstance(value, tuple) else ():
         find_hook(path)
+
+
+def _rotation_policy(value: Value) -> None:
+    if isinstance(value, str) and value:
+        load_class(value, RotationPolicy)
 
 
 OWN_OPTIONS = (
@@ -72,6 +79,13 @@ OWN_OPTIONS = (
         TARGET_FILE_BYTES,
         -1,
         "Compressed bytes of the open files of a topic-partition at which the files are closed; 0 or less: off.",
+    ),
+    string(
+        ROTATION_POLICY,
+        "",
+        "A rotation policy of your own, as `package.module:Class`. It ends files beside the other settings, whichever comes"
+        " first.",
+        validator=_rotation_policy,
     ),
     long("kafka2parquet.row.group.bytes", 64 << 20, "Uncompressed bytes of a row group.", validator=at_least(1 << 20)),
     choice(

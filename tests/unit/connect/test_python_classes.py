@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from kafka2parquet import build_task, load_connect_config
 from kafka2parquet.bounded import drain
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.partitioners import PerRecordPartitioner
 from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.support.sink_properties import json_sink
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 MODULE = """
 from kafka2parquet.converters import PerRecordConverter
 from kafka2parquet.partitioners import PerRecordPartitioner
+from kafka2parquet.rotation import PerRecordRotation
 
 EVENTS = []
 LATER = None
@@ -63,6 +65,15 @@ class Prefixed(Upper):
     def encode(self, row):
         return self.prefix + row.values["text"]
 
+class EndsBefore(PerRecordRotation):
+    reason = "word"
+
+    def __init__(self, properties):
+        self.word = properties["my.word"]
+
+    def should_rotate(self, stats, row):
+        return row.values["text"] == self.word
+
 class Texts(PerRecordConverter):
     def decode(self, value):
         return {"text": value.decode()}
@@ -80,11 +91,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     sys.modules.pop(name, None)
 
 
-def run(**changes: str) -> MemoryStorage:
-    """Writes one record with these properties."""
+def run(values: Sequence[bytes] = (b"fr",), **changes: str) -> MemoryStorage:
+    """Writes records with these properties."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("events")
-    kafka.append("events", 0, [MemoryRecord(b"fr")])
+    kafka.append("events", 0, [*map(MemoryRecord, values)])
     config = load_connect_config(json_sink({name.replace("_", "."): text for name, text in changes.items()}))
     consumer = MemoryConsumer(kafka, group_id="group", topics="events")
     drain(build_task(config, WorkerConfig(), consumer=consumer, storage=storage, executor=InlineExecutor()))
@@ -148,6 +159,28 @@ def test_properties_are_for_classes_that_take_them(module: str, partitioner: str
     assert [f"topics/events/{folder}"] == [key.rpartition("/")[0] for key in storage.published]
     assert "" not in sys.path
     assert issubclass(getattr(sys.modules[module], partitioner), PerRecordPartitioner)
+
+
+@pytest.mark.parametrize(
+    ("flush_size", "ended"), [("100", [(3, "word"), (2, "range")]), ("2", [(2, "rows"), (1, "word"), (2, "rows")])]
+)
+def test_rotation_policy_is_beside_the_other_settings(module: str, flush_size: str, ended: list[tuple[int, str]]) -> None:
+    """A rotation policy that the configuration names ends files, and so do the other settings, whichever comes first."""
+    storage = run(
+        [b"a", b"b", b"c", b"end", b"d"],
+        value_converter=f"{module}:Texts",
+        kafka2parquet_rotation_policy=f"{module}:EndsBefore",
+        my_word="end",
+        flush_size=flush_size,
+    )
+    footers = [FlushFooter.from_metadata(storage.read_metadata(key)) for key in sorted(storage.published)]
+    assert ended == [(footer.file_rows, footer.reason) for footer in footers if footer is not None]
+
+
+def test_wrong_rotation_policies_are_found_before_anything_runs(module: str) -> None:
+    """The check of the configuration finds a class that is not a rotation policy."""
+    text = refusal(lambda: run(kafka2parquet_rotation_policy=f"{module}:Upper"))
+    assert f"{module}:Upper is not a subclass of RotationPolicy" in text
 
 
 def test_command_line_finds_the_current_folder(module: str, tmp_path: Path) -> None:
