@@ -55,8 +55,8 @@ PAGES = (
 )
 _HOME = "/home/me/sinks"
 _PORT = "9092"
-#: A warning that depends on when Kafka gives a killed process up.
-_SOMETIMES = "The consumer group has not been stable"
+#: Lines that depend on when Kafka gives a killed process up, and on how fast a stop is.
+_SOMETIMES = re.compile("The consumer group has not been stable|Stopping: [0-9,#]+ open rows")
 _UNTIL = re.compile(r'in the background until "(.*)"')
 
 
@@ -159,7 +159,7 @@ def normalized(output: str) -> str:
     output = re.sub(r"\b\d[\d,.:]*( [kM]\b)?", "#", output)
     output = re.sub(r"\b[KMG]?i?B\b|#(ms|[smhd])\b", lambda unit: "#" if unit[0][0] == "#" else "B", output)
     output = re.sub(r"(# )+#", "#", output)
-    lines = [line for line in output.splitlines() if _SOMETIMES not in line]
+    lines = [line for line in output.splitlines() if not _SOMETIMES.search(line)]
     return re.sub(r"[\s─│┌┐└┘├┤┬┴┼]+", "", "".join(lines))
 
 

@@ -233,8 +233,11 @@ def _compact(beside: Beside, name: str) -> int:
     except deltalake.exceptions.CommitFailedError:
         pass
     table = beside.catalog().load_table(name)
+    rows = table.scan().to_arrow()
+    if not len(rows):  # pyiceberg warns of a rewrite that deletes nothing
+        return done
     try:
-        table.overwrite(table.scan().to_arrow())
+        table.overwrite(rows)
         done += 1
     except (CommitFailedException, ValidationException):
         pass
