@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
 import json
 from pathlib import Path
@@ -12,14 +13,17 @@ import attrs
 
 from kafka2parquet.audit.coverage import Audit
 from kafka2parquet.audit.deep import LogSource, plan_deep, run_deep, with_results
-from kafka2parquet.audit.html import page
+from kafka2parquet.audit.html.page import page
+from kafka2parquet.audit.html.summary import Subject
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.audit.report import table, to_json, verdict
 from kafka2parquet.cli.options import add_configuration, add_units
 from kafka2parquet.cli.terminal import tell
+from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.properties.names import TOPICS, TOPICS_REGEX
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.reading import may_be_listed, merged_naming
@@ -48,29 +52,35 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--group", metavar="GROUP", help="use the offsets of this consumer group, such as that of a run with --from"
     )
     command.add_argument("--merged", metavar="PREFIX", help="prefix of merged files (default: topics.dir with -merged)")
-    command.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
+    command.add_argument(
+        "--html", metavar="FILE", help="write a page for people: verdict, findings with cures, a picture of the offsets"
+    )
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
     """Audit the topics of a configuration, print the findings, and return the exit code.
 
     Raises:
-        ConfigurationError: the options contradict each other.
+        ConfigurationError: the options contradict each other, or the folder of the page does not exist.
         Kafka2ParquetError: Kafka or the store can't be read.
     """
     shard: Shard | None = options.shard
     if not options.deep and (shard is not None or options.workers > 1):
         raise ConfigurationError("--workers and --shard are for --deep. Without it, an audit reads only footers.")
+    if options.html and not Path(options.html).parent.is_dir():
+        raise ConfigurationError(f"--html {options.html}: the folder does not exist. Create it, or choose another one.")
+    began_at = SystemClock().now()
     found, comparison = _audited(config, worker, options)
-    if options.html:
-        title = f"{config.name}: coverage of the topics' offsets"
-        Path(options.html).write_text(page(title, found, deep=options.deep, shard=shard), encoding="utf-8")
     if options.json:
         shown = to_json(found, deep=options.deep, shard=shard)
         tell(json.dumps(shown if comparison is None else {**shown, **_to_json(comparison)}, indent=1))
     else:
         tell(table(found))
         tell(verdict(found, deep=options.deep, shard=shard))
+    if options.html:
+        subject = _subject(config, worker, options, began_at, comparison)
+        drawn = page(subject, found, deep=options.deep, shard=shard, hide=(config.secrets | worker.secrets).hide)
+        Path(options.html).write_text(drawn, encoding="utf-8")
     return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
 
 
@@ -79,6 +89,26 @@ def _audited(config: ConnectConfig, worker: WorkerConfig, options: argparse.Name
     if not options.deep:
         return found, None
     return _deepened(found, config, worker, group_id=options.group, workers=options.workers, shard=options.shard)
+
+
+def _subject(
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    options: argparse.Namespace,
+    began_at: datetime.datetime,
+    comparison: _Comparison | None,
+) -> Subject:
+    pattern = config.text(TOPICS_REGEX)
+    folder = make_naming(config).base
+    url = make_storage(config, worker.endpoint_url).url
+    return Subject(
+        config.name,
+        ", ".join(config.items(TOPICS)) if not pattern else f"those that match {pattern}",
+        _log_source(config, worker, options.group).group_id,
+        f"{url.rstrip('/')}/{folder}" if folder else url,
+        began_at,
+        None if comparison is None else (len(comparison.done), len(comparison.planned)),
+    )
 
 
 def _to_json(comparison: _Comparison) -> dict[str, Any]:

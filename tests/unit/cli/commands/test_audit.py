@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from kafka2parquet import build_task, load_connect_config, load_worker_config
 from kafka2parquet.cli.main import main
 from kafka2parquet.testing import EmbeddedBroker
+from tests.support.html_pages import parse_html, text_of, with_class
 from tests.support.sink_properties import json_sink
 
 TOPIC = "events"
@@ -178,12 +180,33 @@ def test_committed_records_without_a_file_are_found_deep(
 
 
 def test_the_page_and_the_table(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
-    """Page and table end with the same verdict."""
+    """Page and table have the same verdict. The page says what was checked, how, and when."""
     page = sink.parent / "coverage.html"
-    assert 0 == main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--html", str(page)])
+    began = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    assert 0 == main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--deep", "--html", str(page)])
+    ended = datetime.datetime.now(datetime.timezone.utc)
     printed = capsys.readouterr().out
-    assert "EXACT: every offset is covered once; 498 rows in 12 files of 2 topic-partitions" in printed
-    assert "EXACT: every offset is covered once; 498 rows" in page.read_text()
+    root = parse_html(page.read_text(encoding="utf-8"))
+    facts = {text_of(each[0]): text_of(each[1]) for each in next(with_class(root, "facts"))}
+    (checked,) = root.iter("time")
+
+    assert "EXACT: every offset is covered once; 498 rows in 12 files of 2 topic-partitions, compared with the log." in printed
+    assert printed.splitlines()[-1] == text_of(next(root.iter("h1")))
+    assert (TOPIC, "connect-audited", "2 of 2") == (
+        facts["Topics"],
+        facts["Consumer group"],
+        facts["Ranges compared with the log"],
+    )
+    assert f"{sink.parent}/files/topics/" == facts["Files"]
+    assert began <= datetime.datetime.fromisoformat(checked.get("datetime", "").replace("Z", "+00:00")) <= ended
+
+
+def test_a_page_needs_its_folder(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+    """An audit that can't write its page ends before it has read anything."""
+    page = sink.parent / "missing" / "coverage.html"
+    assert 1 == main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--html", str(page)])
+    printed = capsys.readouterr()
+    assert ("", True) == (printed.out, f"--html {page}: the folder does not exist" in printed.err)
 
 
 def _commit(broker: EmbeddedBroker, offset: int) -> None:
