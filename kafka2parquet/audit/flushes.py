@@ -26,6 +26,8 @@ SCHEMA = pa.schema(
         "bytes": pa.int64(),
         "first_offset": pa.int64(),
         "last_offset": pa.int64(),
+        "min_time": pa.timestamp("ms", "UTC"),
+        "max_time": pa.timestamp("ms", "UTC"),
         "is_anchor": pa.bool_(),
         "flush_start": pa.int64(),
         "flush_end": pa.int64(),
@@ -47,9 +49,11 @@ def read_flushes(storage: Storage, topic: Name, *, naming: ObjectNaming | None =
 
     The columns are `topic`, `partition`, `folder` (the encoded partition; null for rejects), `key`, `role` (`values`, `keys`,
     `headers` or `rejects`), `rows` and `bytes` of the file (null if the storage doesn't report sizes), `first_offset` and
-    `last_offset` of its rows; and of its flush `flush_start` and `flush_end` (the offsets [flush_start, flush_end)),
-    `flush_rows`, `reason`, `opened_at`, `group_id`, `cluster_id`, `topic_id`, `leader_epoch` and `fingerprint`. `is_anchor`
-    is true for one file of each flush, so count flushes by it. The rows are ordered by partition and offset.
+    `last_offset` of its rows, `min_time` and `max_time` (the least and the greatest time of its rows, as the partitioner sees
+    times; null if no row has a time, and for files of older versions); and of its flush `flush_start` and `flush_end` (the
+    offsets [flush_start, flush_end)), `flush_rows`, `reason`, `opened_at`, `group_id`, `cluster_id`, `topic_id`,
+    `leader_epoch` and `fingerprint`. `is_anchor` is true for one file of each flush, so count flushes by it. The rows are
+    ordered by partition and offset.
 
     Args:
         storage: where the files are.
@@ -99,6 +103,8 @@ def _row(key: str, name: ObjectName, size_bytes: int | None, metadata: Mapping[s
         "rows": footer.file_rows,
         "first_offset": footer.first_offset if footer.first_offset >= 0 else None,
         "last_offset": footer.last_offset if footer.last_offset >= 0 else None,
+        "min_time": footer.min_time_ms,
+        "max_time": footer.max_time_ms,
         "is_anchor": footer.is_anchor,
         "flush_start": footer.start,
         "flush_end": footer.end,

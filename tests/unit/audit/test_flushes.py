@@ -13,10 +13,11 @@ from kafka2parquet import FieldPartitioner, ObjectNaming, RecordCountRotation
 from kafka2parquet.audit import read_flushes
 from kafka2parquet.audit.flushes import SCHEMA
 from kafka2parquet.parquet.footer import METADATA_KEY
-from kafka2parquet.testing import MemoryStorage
+from kafka2parquet.testing import MemoryRecord, MemoryStorage
 from kafka2parquet.testing.memory_storage import StoredObject
 from tests.support.sink_world import TOPIC, SinkWorld
 
+BEGIN_MS = 1_779_012_000_000
 PARTS: dict[str, Any] = {
     "partitioner": FieldPartitioner("country"),
     "rotation": RecordCountRotation(4),
@@ -60,6 +61,18 @@ def test_sizes_keys_and_times(world: SinkWorld) -> None:
     assert {datetime.timezone.utc} == {
         value.astimezone(datetime.timezone.utc).tzinfo for value in table["opened_at"].to_pylist()
     }
+
+
+def test_times_of_the_rows() -> None:
+    """Each file has the least and the greatest time of its rows."""
+    world = SinkWorld()
+    times_ms = [BEGIN_MS + 5, BEGIN_MS + 1, BEGIN_MS + 9]
+    world.kafka.append(TOPIC, 0, [MemoryRecord(b"{}", timestamp_ms=time_ms) for time_ms in times_ms])
+    world.run(3, rotation=RecordCountRotation(3))
+    (row,) = read_flushes(world.storage, TOPIC).to_pylist()
+
+    moments = [datetime.datetime.fromtimestamp(time_ms / 1000, datetime.timezone.utc) for time_ms in sorted(times_ms)]
+    assert (moments[0], moments[-1]) == (row["min_time"], row["max_time"])
 
 
 def test_anchors_count_flushes(world: SinkWorld) -> None:
