@@ -43,7 +43,7 @@ def _():
     # Files of a sink
 
     Every footer says which offsets its file holds, between which times its rows lie, and why the file ended. This notebook
-    reads only names and footers. It needs no broker, and costs one small read for each file.
+    reads only names and footers. It needs no broker, and costs a few small requests for each file.
     """)
     return
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -156,6 +157,36 @@ def test_figures_of_a_sink_are_those_of_its_log(
     ]
     assert {"rows": 466, "rejects": 4, "hours": 3, "breaks between flushes": 0}.items() <= defined["summary"].items()
     assert len([*folder.rglob("*.parquet")]) == defined["summary"]["files"]
+
+
+def test_files_on_s3(
+    notebook: ModuleType,
+    sink: tuple[Path, collections.Counter[tuple[int, int]]],
+    s3_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Files in a bucket give the same figures as in a folder, with the environment's login and the store's times."""
+    bucket, folder = f"notebook-{uuid.uuid4().hex[:12]}", sink[0]
+    client = s3_server.client()
+    client.create_bucket(Bucket=bucket)
+    for path in folder.rglob("*.parquet"):
+        client.put_object(Bucket=bucket, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
+    client.close()
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server.url,
+        "AWS_ACCESS_KEY_ID": s3_server.key,
+        "AWS_SECRET_ACCESS_KEY": s3_server.secret,
+        "AWS_DEFAULT_REGION": s3_server.region,
+    }.items():
+        monkeypatch.setenv(name, value)
+    began = datetime.datetime.now(datetime.timezone.utc)
+
+    defined, local = run(notebook, f"s3://{bucket}", TOPIC, "raw"), run(notebook, str(folder), TOPIC, "raw")
+    for name in ("hours_chart", "sizes_chart", "partitions_chart", "small_chart"):
+        assert drawn(local[name]) == drawn(defined[name])
+    assert total(local["delays_chart"], "rows") == total(defined["delays_chart"], "rows")
+    age = began - defined["files"]["published_at"].min()
+    assert datetime.timedelta(seconds=-5) < age < datetime.timedelta(minutes=5)
 
 
 def test_offsets_that_are_missing_are_shown(
