@@ -270,18 +270,26 @@ def _compare_flush(flush: DeepFlush, storage: FsspecStorage, in_log: _LogOffsets
 
 
 def _rows(flush: DeepFlush, storage: FsspecStorage) -> tuple[int, _Int64s | None]:
-    """Return the number of rows in the flush's files, and their offsets if all files have a column of offsets."""
+    """Return the number of rows in the flush's files, and their offsets if all files have a column of offsets.
+
+    A file that does not exist has no rows.
+    """
     rows, offsets = 0, [np.empty(0, np.int64)]
     complete = True
     for key, role in flush.row_files:
-        with storage.filesystem.open(storage.path(key), "rb") as source:
-            file = pq.ParquetFile(source)
-            rows += file.metadata.num_rows
-            column = _OFFSET_COLUMNS[role]
-            if column in file.schema_arrow.names:
-                offsets.append(file.read([column], use_threads=False)[column].to_numpy())
-            else:
-                complete = False
+        try:
+            with storage.filesystem.open(storage.path(key), "rb") as source:
+                file = pq.ParquetFile(source)
+                column = _OFFSET_COLUMNS[role]
+                has_offsets = column in file.schema_arrow.names
+                found = file.read([column], use_threads=False)[column].to_numpy() if has_offsets else None
+        except FileNotFoundError:
+            continue
+        rows += file.metadata.num_rows
+        if found is None:
+            complete = False
+        else:
+            offsets.append(found)
     return rows, np.concatenate(offsets) if complete else None
 
 

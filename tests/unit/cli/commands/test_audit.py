@@ -127,6 +127,21 @@ def test_a_lost_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, br
     assert ["unlisted file"] == [finding["kind"] for finding in found["partitions"][1]["findings"]]
 
 
+def test_the_records_of_a_lost_file_are_found_deep(
+    capsys: pytest.CaptureFixture[str], columns: str, sink: Path, broker: EmbeddedBroker
+) -> None:
+    """A comparison with the log goes on after a file that does not exist, and names the records that are missing."""
+    lost = next(path for path in sorted((sink.parent / "files").rglob("*.parquet")) if "+0+0000000001" in path.name)
+    rows = pq.read_metadata(lost).num_rows
+    lost.unlink()
+    code, found = audit(capsys, sink, broker, "--deep")
+    findings = {finding["kind"]: finding["text"] for finding in found["partitions"][0]["findings"]}
+
+    assert (4, {"missing file", "missing records"}, []) == (code, findings.keys(), found["partitions"][1]["findings"])
+    expected = f"not in its files: {rows} records, offsets 1, 3, 5" if columns else " records in the log, "
+    assert expected in findings["missing records"]
+
+
 def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
     """A copied file is a finding, because its flush overlaps with the original."""
     original = next(path for path in (sink.parent / "files").rglob("*.parquet") if "+0+0000000000" in path.name)
