@@ -44,7 +44,11 @@ def coverage_section(audit: Audit) -> Element | None:
     return element(
         "section",
         element("h2", "Coverage of the offsets", id="coverage"),
-        element("p", "Each bar runs from the first offset of a topic-partition that is in a file to the last.", class_="muted"),
+        element(
+            "p",
+            "Each bar runs from the first offset that is in a file of the topic-partition to the last, or to the committed one.",
+            class_="muted",
+        ),
         element("ul", [_entry(*entry) for entry in _LEGEND], class_="legend"),
         _bars(wrong, "bars") if wrong else None,
         bars if good else None,

@@ -28,7 +28,10 @@ def partitions_section(audit: Audit) -> Element | None:
     numbers = table(columns, rows, label="Topic-partitions", class_="numbers")
     if len(audit.coverages) > _MOST_UNFOLDED:
         numbers = fold(f"All {len(audit.coverages):,} topic-partitions", numbers, class_="printed")
-    explained = "An end offset and a committed offset are the next offset: the records before it are in files."
+    explained = (
+        "An end offset and a committed offset are the next offset: the records before it are in files. "
+        "Rows include rejects that were quarantined."
+    )
     return element(
         "section",
         element("h2", "Topic-partitions", id="partitions"),
