@@ -46,7 +46,7 @@ def coverage_section(audit: Audit) -> Element | None:
         element("h2", "Coverage of the offsets", id="coverage"),
         element(
             "p",
-            "Each bar runs from the first offset that is in a file of the topic-partition to the last, or to the committed one.",
+            "Each bar runs from the first offset of a topic-partition that is in a file to the last, or to the committed one.",
             class_="muted",
         ),
         element("ul", [_entry(*entry) for entry in _LEGEND], class_="legend"),

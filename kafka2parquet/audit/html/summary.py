@@ -14,15 +14,17 @@ from kafka2parquet.audit.report import verdict
 from kafka2parquet.units import Shard
 from kafka2parquet.version import VERSION
 
-#: What is true if footers alone show that every offset is covered once.
-_PROVED_BY_FOOTERS = (
-    "Each flush begins at the offset where the flush before it ends, up to the committed offset.",
-    "Each file that a flush lists exists, and its footer has the number of rows that the flush lists.",
-    "There is no other Parquet file in the folders of the topics.",
+_FOLLOWS_BY_FOOTERS = "Each flush begins at the offset where the flush before it ends, up to the committed offset."
+_FOLLOWS_IN_THE_LOG = (
+    "Each flush begins at the offset where the flush before it ends, up to the committed offset. Offsets between two flushes "
+    "have no record with a value: they are tombstones or markers of transactions."
 )
-_PROVED_BY_ROWS = (
-    "The rows of each flush are the records that the log has at its offsets, each of them once. Offsets are compared if the "
-    "files have a column of offsets, otherwise numbers of rows. Records that Kafka has deleted already can't be compared."
+_EACH_FILE_EXISTS = "Each file that a flush lists exists, and its footer has the number of rows that the flush lists."
+_NO_OTHER_FILE = "There is no other Parquet file in the folders of the topics, except the files of a Delta table."
+_ROWS_ARE_RECORDS = (
+    "In the ranges that were compared, the rows of each flush are the records that the log has at its offsets, each of them "
+    "once. Offsets are compared if the files have a column of offsets, otherwise numbers of rows. A tombstone may have a row or "
+    "not. Records that Kafka has deleted are not compared."
 )
 _NOT_EXAMINED = "Records at and after the committed offset are not examined: they are not yet in committed files."
 
@@ -72,7 +74,8 @@ def meaning_section(audit: Audit, *, deep: bool) -> Element | None:
     """Say what the verdict means; None if nothing was found to audit."""
     if state(audit) == "empty":
         return None
-    proved = [*_PROVED_BY_FOOTERS, *((_PROVED_BY_ROWS,) if deep else ())]
+    follows = _FOLLOWS_IN_THE_LOG if deep else _FOLLOWS_BY_FOOTERS
+    proved = [follows, _EACH_FILE_EXISTS, _NO_OTHER_FILE, *((_ROWS_ARE_RECORDS,) if deep else ())]
     return element(
         "section",
         element("h2", "What an exact audit proves", id="meaning"),

@@ -164,6 +164,19 @@ def test_a_comparison_with_the_log_says_how_much_was_compared() -> None:
     assert "of which shard 0/3 was compared with the log" in text_of(next(root.iter("h1")))
 
 
+def test_the_page_says_what_the_verdict_means() -> None:
+    """An audit by footers proves less than a comparison with the log, and the page claims no more than that."""
+    by_footers, by_rows = (
+        text_of(next(each for each in root.iter("section") if each.get("aria-labelledby") == "meaning"))
+        for root in (parse_html(page(SUBJECT, AUDITS["exact"], deep=deep)) for deep in (False, True))
+    )
+
+    assert "This audit is exact:" in by_footers
+    assert (True, False) == ("No rows were read." in by_footers, "No rows were read." in by_rows)
+    assert (False, True) == tuple("In the ranges that were compared" in each for each in (by_footers, by_rows))
+    assert "If it were, then:" in page(SUBJECT, one_of_each_kind(), deep=False)
+
+
 def test_the_page_has_the_facts_of_the_json_report(audit: Audit, root: Element) -> None:
     """Numbers of partitions, flushes and findings are those of the JSON report."""
     report = to_json(audit, deep=False)

@@ -137,7 +137,8 @@ def test_the_records_of_a_lost_file_are_found_deep(
     code, found = audit(capsys, sink, broker, "--deep")
     findings = {finding["kind"]: finding["text"] for finding in found["partitions"][0]["findings"]}
 
-    assert (4, {"missing file", "missing records"}, []) == (code, findings.keys(), found["partitions"][1]["findings"])
+    assert (4, ["missing file", "missing records"]) == (code, sorted(findings))
+    assert [] == found["partitions"][1]["findings"]
     expected = f"not in its files: {rows} records, offsets 1, 3, 5" if columns else " records in the log, "
     assert expected in findings["missing records"]
 
