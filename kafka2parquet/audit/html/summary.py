@@ -23,8 +23,8 @@ _EACH_FILE_EXISTS = "Each file that a flush lists exists, and its footer has the
 _NO_OTHER_FILE = "There is no other Parquet file in the folders of the topics, except the files of a Delta table."
 _ROWS_ARE_RECORDS = (
     "In the ranges that were compared, the rows of each flush are the records that the log has at its offsets, each of them "
-    "once. Offsets are compared if the files have a column of offsets, otherwise numbers of rows. A tombstone may have a row or "
-    "not. Records that Kafka has deleted are not compared."
+    "once. Offsets are compared if the files have a column of offsets, otherwise numbers of rows. A tombstone may have a row "
+    "or not. Records that Kafka has deleted are not compared."
 )
 _NOT_EXAMINED = "Records at and after the committed offset are not examined: they are not yet in committed files."
 
