@@ -32,9 +32,9 @@ with app.setup:
     from kafka2parquet.bounded import drain
     from kafka2parquet.testing import InlineExecutor, ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord
 
+    alt.data_transformers.disable_max_rows()  # a month of many partitions has more hours than the limit
     UTC_HOUR = alt.TimeUnitParams(unit="yearmonthdatehours", utc=True)
     HOUR_AXIS = alt.Axis(format="%-d %b %H:%M", labelOverlap=True)
-    alt.data_transformers.disable_max_rows()  # a month of many partitions has more hours than the limit
 
 
 @app.cell(hide_code=True)
