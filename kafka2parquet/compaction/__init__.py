@@ -16,7 +16,8 @@ and a unit may run twice, because everything is create-only and what a merged fi
 merged files sees each row at most once, and all rows of a plan that has a result. What is *not* promised is that a merged file
 is visible at the same moment as the others of its plan: read results, or files that are older than a run.
 
-**Deleting originals** is a second act, see `deletion`.
+**Moving a table** from the originals to the merged files is a second act, see `switching`. **Deleting originals** is a third,
+see `deletion`.
 
 `originals` reads the sink's files, `closed` says which may be merged, `packing` puts them together, and `planning` makes the
 plans. `merging` writes a merged file, `comparing` compares it with its originals, and `unit` does both for a plan. `sink` does
@@ -27,6 +28,7 @@ from kafka2parquet.compaction.deletion import Deletion, delete
 from kafka2parquet.compaction.planning import PlannedTopic
 from kafka2parquet.compaction.sink import SinkCompaction
 from kafka2parquet.compaction.storage import MergeStorage
+from kafka2parquet.compaction.switching import SwitchedTopic
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit, verify
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "MergeUnit",
     "PlannedTopic",
     "SinkCompaction",
+    "SwitchedTopic",
     "UnitResult",
     "delete",
     "run_unit",

@@ -10,7 +10,9 @@ exist, under different prefixes. A file is deleted only if
 5. Kafka's log doesn't have any record of the flush any more. If the group or its offsets are lost or reset, the sink takes
    records without a file for unwritten. It can't write them again if Kafka doesn't have them;
 6. its flush is not the newest one of its partition. The sink finds out from that flush how far it has come, and whether the
-   topic was deleted and created again.
+   topic was deleted and created again;
+7. if a table is named, its partition was moved to the merged files long enough ago, see `switching`. Queries that began before
+   the move read originals.
 
 Everything else is refused, and counted by reason. Deleting is idempotent, and may be killed at any moment: of each flush the
 anchor goes first, and the audit counts the rest.
@@ -30,6 +32,7 @@ from kafka2parquet.audit.merged import audit_merged
 from kafka2parquet.audit.metadata import flush_footers, read_all_metadata
 from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.compaction.storage import MergeStorage
+from kafka2parquet.compaction.switching import PartitionSwitch
 from kafka2parquet.completeness.look import LogOffsets
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.merged.covered import CoveredFile
@@ -49,6 +52,9 @@ FLUSH_NOT_MERGED = "other files of the same flush are not merged"
 NOT_COMMITTED = "the group's committed offset is before the end of the flush"
 STILL_IN_KAFKA = "Kafka still has records of the flush"
 NEWEST = "the flush is the newest of its partition"
+NOT_MOVED = "the table's partition is not at the merged files"
+MOVED_LATELY = "the table's partition was moved to the merged files less than --older-than ago"
+NOT_MOVED_HERE = "the table doesn't say when its partition was moved to the merged files"
 MERGED_WRONG = "something is wrong with the topic's merged files"
 
 
@@ -164,6 +170,7 @@ def find_deletable(
     merged: ObjectNaming,
     older_than: datetime.timedelta,
     now: datetime.datetime,
+    table: PartitionSwitch | None = None,
 ) -> Deletion:
     """Find the originals that may be deleted. Blocks: listings, and a read for each plan, result, merged file and candidate.
 
@@ -175,10 +182,11 @@ def find_deletable(
         merged: names of the merged files.
         older_than: how old a result has to be.
         now: the moment from which the age counts.
+        table: the table whose queries must not miss the files; None for none.
 
     Raises:
         ConfigurationError: Kafka doesn't have the topic.
-        Kafka2ParquetError: Kafka or the store can't be read.
+        Kafka2ParquetError: Kafka, the store or the catalogue can't be read.
     """
     bounds = log.bounds(topic)
     if not bounds:
@@ -192,6 +200,7 @@ def find_deletable(
     footers, _ = flush_footers(read_all_metadata(storage, [*candidates, *listed.rejects]))
     refused = collections.Counter({NOT_MERGED: len(sizes_bytes) - len(candidates)})
     ages = _ages(storage, plans, merged.directory_delimiter)
+    unmoved = {} if table is None else _unmoved(table, plans, {*candidates}, now - older_than)
     keys: list[str] = []
     for partition, covered in sorted(found.covered.items()):
         topic_partition = TopicPartition(topic, partition)
@@ -200,7 +209,9 @@ def find_deletable(
         for end, files in sorted(flushes.covered.items()):
             flush_reason = flushes.why_kept(end, committed.get(topic_partition, 0), log_start)
             reasons = {
-                file.key: flush_reason or _reason(file, footers[file.key], ages.get(file.key), older_than, now)
+                file.key: flush_reason
+                or _reason(file, footers[file.key], ages.get(file.key), older_than, now)
+                or unmoved.get(file.key)
                 for file in files
                 if file.key in sizes_bytes
             }
@@ -261,6 +272,24 @@ def _ages(storage: MergeStorage, merged: MergedTopic, delimiter: str) -> Mapping
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-delete") as pool:
         written_at = dict(zip(results, pool.map(storage.written_at, results.values()), strict=True))
     return {cover.file.key: written_at[cover.folder.encoded_partition, cover.number] for cover in merged.covered()}
+
+
+def _unmoved(
+    table: PartitionSwitch, merged: MergedTopic, candidates: Collection[str], before: datetime.datetime
+) -> Mapping[str, str]:
+    """Return why queries over a table may need files, by key. Blocks."""
+    folders = {cover.file.key: cover.folder.encoded_partition for cover in merged.covered() if cover.file.key in candidates}
+    found = table.catalog.find(sorted({*folders.values()}))
+    reasons: dict[str, str] = {}
+    for key, folder in folders.items():
+        partition = found.get(folder)
+        if partition is None or not partition.is_at(table.merged_location(folder)):
+            reasons[key] = NOT_MOVED
+        elif partition.moved_at is None:
+            reasons[key] = NOT_MOVED_HERE
+        elif partition.moved_at > before:
+            reasons[key] = MOVED_LATELY
+    return reasons
 
 
 def _reason(

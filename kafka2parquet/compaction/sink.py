@@ -1,15 +1,16 @@
-"""SinkCompaction: plans the merges of all topics of a sink's configuration."""
+"""SinkCompaction: plans merges, moves partitions and finds deletable originals, for all topics of a sink's configuration."""
 
 from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated
 
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.compaction.deletion import Deletion, find_deletable
 from kafka2parquet.compaction.planning import PlannedTopic, TopicPlanner
+from kafka2parquet.compaction.switching import PartitionSwitch, SwitchedTopic
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, run_unit
 from kafka2parquet.completeness.folders import TimeFolders, check_folders
 from kafka2parquet.completeness.look import Completeness
@@ -24,6 +25,9 @@ from kafka2parquet.merged.plan import FileFormat
 from kafka2parquet.merged.reading import merged_naming
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.tables.destination import Destination, destinations
+from kafka2parquet.tables.files import location_of
+from kafka2parquet.tables.glue import GluePartitions
 from kafka2parquet.util.argument_types import AtLeast
 from kafka2parquet.util.arguments import Count, Duration, checked
 
@@ -44,6 +48,7 @@ class SinkCompaction:
         target_bytes: Count = 256 << 20,
         lateness: Annotated[datetime.timedelta, AtLeast(_NO_TIME)] = _NO_TIME,
         idle_after: Duration | None = None,
+        switch: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare. Nothing is connected yet.
@@ -56,10 +61,13 @@ class SinkCompaction:
             target_bytes: size in bytes of the originals from which on a merged file is full.
             lateness: how much older than an earlier record of its partition a record may be, as for `kafka2parquet complete`.
             idle_after: how long a partition without new rows holds up the others; None if for ever.
+            switch: the table whose partitions `switch` moves, and which `deletions` respects, such as `glue:lake.orders`;
+                `{topic}` in it stands for the topic. None for none.
             clock: the time, by default the system's.
 
         Raises:
-            ConfigurationError: the configuration has no brokers, or originals and merged files would share folders.
+            ConfigurationError: the configuration has no brokers, originals and merged files would share folders, or the
+                table can't have folders of merged files.
         """
         self._config = config
         self.storage = make_storage(config, worker.endpoint_url)
@@ -74,6 +82,8 @@ class SinkCompaction:
         self._format = FileFormat(writer.compression, writer.compression_level, writer.types, writer.row_group_bytes)
         self._older_than, self._target_bytes = older_than, target_bytes
         self._lateness, self._idle_after = lateness, idle_after
+        self._table = switch
+        self._ends = None if switch is None else self._folders_to_switch(switch)
         self._clock: Clock = clock if clock is not None else SystemClock()
 
     @property
@@ -107,22 +117,42 @@ class SinkCompaction:
             write: whether to create plans. Otherwise the result only says what they would be.
 
         Raises:
-            ConfigurationError: Kafka doesn't have a topic, or topics share a folder.
+            ConfigurationError: Kafka doesn't have a topic, topics share a folder, or the table to switch can't be switched.
             Kafka2ParquetError: Kafka or the store can't be read, or the store refuses a plan.
         """
         with self.log() as log:
-            return tuple(self._planner(topic).plan(log, write=write) for topic in self.topics(log))
+            topics = self.topics(log)
+            for table in self._switches(topics).values():  # now, and not after hours of merging
+                table.catalog.check()
+            return tuple(self._planner(topic).plan(log, write=write) for topic in topics)
+
+    def switch(self, *, write: bool = True) -> tuple[SwitchedTopic, ...]:
+        """Move the partitions of each topic's table to the merged files. `PartitionSwitch.run` says what that does. Blocks.
+
+        Args:
+            write: whether to move partitions. Otherwise the result only says what could be moved.
+
+        Raises:
+            ConfigurationError: the table doesn't exist, or its partitions can't be moved.
+            Kafka2ParquetError: Kafka, the store or the catalogue can't be read.
+        """
+        with self.log() as log:
+            return tuple(
+                table.run(log.topic_id(topic), write=write) for topic, table in self._switches(self.topics(log)).items()
+            )
 
     def deletions(self) -> tuple[Deletion, ...]:
         """Find the originals of all topics that may be deleted. Blocks.
 
-        `older_than` is how old the results of the merges have to be.
+        `older_than` is how old the results of the merges have to be, and how long ago partitions were moved.
 
         Raises:
-            ConfigurationError: Kafka doesn't have a topic, or topics share a folder.
-            Kafka2ParquetError: Kafka or the store can't be read.
+            ConfigurationError: Kafka doesn't have a topic, topics share a folder, or the table to switch can't be switched.
+            Kafka2ParquetError: Kafka, the store or the catalogue can't be read.
         """
         with self.log() as log:
+            topics = self.topics(log)
+            tables = self._switches(topics)
             return tuple(
                 find_deletable(
                     self.storage,
@@ -132,9 +162,44 @@ class SinkCompaction:
                     merged=self.merged,
                     older_than=self._older_than,
                     now=self._clock.now(),
+                    table=tables.get(topic),
                 )
-                for topic in self.topics(log)
+                for topic in topics
             )
+
+    def _folders_to_switch(self, table: str) -> TimeFolders:
+        """Return what knows the ends of folders, after checking that the table may have folders of merged files."""
+        if Destination.parse(table).kind != "glue":
+            raise ConfigurationError(
+                f"{table} has a list of files, which the table's own compaction changes in one transaction. Only partitions of"
+                " Glue can be switched, as glue:DATABASE.TABLE."
+            )
+        if self.naming.directory_delimiter != "/":
+            raise ConfigurationError("Partitions are folders, which need / as directory.delim. So there is nothing to switch.")
+        partitioner = self._time_partitioner()
+        if partitioner is None:
+            raise ConfigurationError(
+                "Only folders of time can be switched. Other folders may get new files at any time, which no query would see."
+            )
+        return TimeFolders(partitioner)
+
+    def _switches(self, topics: Collection[str]) -> Mapping[str, PartitionSwitch]:
+        """Return the switch of each topic's table; {} if there is no table to switch."""
+        if self._table is None or self._ends is None:
+            return {}
+        return {
+            topic: PartitionSwitch(
+                self.storage,
+                topic,
+                GluePartitions(*table.path),
+                naming=self.naming,
+                merged=self.merged,
+                ends=self._ends,
+                locate=functools.partial(location_of, self.storage),
+                clock=self._clock,
+            )
+            for topic, table in destinations(self._table, [*topics]).items()
+        }
 
     def _planner(self, topic: str) -> TopicPlanner:
         return TopicPlanner(
@@ -149,14 +214,21 @@ class SinkCompaction:
             clock=self._clock,
         )
 
-    def _completeness(self, topic: str) -> Callable[[Storage], Completeness] | None:
-        """Return what makes a judge of the folders of time; None if the sink has no folders that are ever complete."""
+    def _time_partitioner(self) -> TimeBasedPartitioner | None:
+        """Return what gives rows their folders of time; None if the sink has no folders that are ever complete."""
         partitioner = make_inner_partitioner(self._config)
         if not isinstance(partitioner, TimeBasedPartitioner):
             return None
         try:
             TimeFolders(partitioner, self.naming.directory_delimiter)
         except ConfigurationError:  # a pattern that leaves out a unit of time gives the same folder again and again
+            return None
+        return partitioner
+
+    def _completeness(self, topic: str) -> Callable[[Storage], Completeness] | None:
+        """Return what makes a judge of the folders of time; None if the sink has no folders that are ever complete."""
+        partitioner = self._time_partitioner()
+        if partitioner is None:
             return None
 
         def make(storage: Storage) -> Completeness:

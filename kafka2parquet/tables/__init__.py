@@ -1,6 +1,7 @@
 """Tables over the published files: a follower registers the files in Iceberg, Delta or Glue, exactly once.
 
 `follower` explains how. `target` has what a follower needs of a table format; `delta`, `iceberg` and `glue` are the formats.
+`partition_catalog` has what compaction needs of a table whose partitions it moves to merged files.
 """
 
 from kafka2parquet.tables.delta import DeltaTarget

@@ -558,6 +558,7 @@ CASES = [
         target_bytes=COUNT,
         lateness=tuple(wrong for wrong in DURATION if wrong != datetime.timedelta()),
         idle_after=DURATION,
+        switch=(1, b"glue:raw.events"),
         clock=instances(testing.ManualClock),
     ),
     case(
@@ -662,6 +663,7 @@ VALUES = {
     compaction.Deletion,
     compaction.MergeUnit,
     compaction.PlannedTopic,
+    compaction.SwitchedTopic,
     compaction.UnitResult,
     completeness.FolderState,
     completeness.MarkedFile,

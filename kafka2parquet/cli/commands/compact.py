@@ -1,10 +1,11 @@
-"""The command `kafka2parquet compact`: merges the small files of closed folders, and deletes merged originals."""
+"""The command `kafka2parquet compact`: merges small files of closed folders, moves a table's partitions, deletes originals."""
 
 from __future__ import annotations
 
 import argparse
+import collections
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka2parquet.cli.options import add_completeness, add_configuration, add_units, duration, size
@@ -12,10 +13,12 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.compaction.deletion import Deletion, delete
 from kafka2parquet.compaction.planning import PlannedTopic
 from kafka2parquet.compaction.sink import SinkCompaction
+from kafka2parquet.compaction.switching import SwitchedTopic
 from kafka2parquet.compaction.unit import MergeUnit, UnitResult, verify
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.tables.destination import TOPIC
 from kafka2parquet.units import run_units
 from kafka2parquet.util.display import counted
 from kafka2parquet.util.display import size as size_text
@@ -47,6 +50,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--into", metavar="PREFIX", help="prefix of the merged files, in place of topics.dir (default: topics.dir with -merged)"
     )
+    command.add_argument(
+        "--switch",
+        metavar="TABLE",
+        help="then move the partitions of this table, glue:DATABASE.TABLE, from the originals to the merged files;"
+        f" {TOPIC} in a name stands for the topic. With --delete-originals: delete only files whose partition was moved"
+        " --older-than ago",
+    )
     add_completeness(command)
     what = command.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="write nothing, and only say what would be merged or deleted")
@@ -76,6 +86,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         target_bytes=options.target_bytes,
         lateness=options.lateness,
         idle_after=options.idle_after,
+        switch=options.switch,
     )
     if options.yes and not options.delete_originals:
         raise ConfigurationError("--yes is only for --delete-originals: merging changes no file, so it needs no confirmation.")
@@ -84,16 +95,23 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     planned = compaction.plan(write=not options.dry_run)
     units = [unit for topic in planned for unit in topic.units if options.shard is None or options.shard.takes(unit)]
     if options.dry_run:
-        _report(options, planned, units, [], {})
-        return EXIT_NOT_MERGED if any(topic.problems for topic in planned) else EXIT_OK
+        switched = compaction.switch(write=False)
+        _report(options, planned, units, [], {}, switched)
+        return _exit_code({}, planned, switched)
     results: list[UnitResult] = []
     for unit, result in run_units(compaction.run, units, workers=options.workers):
         results.append(result)
         if not options.json:
             tell(_line(unit, result))
     wrong = verify(units, results, compaction.storage)
-    _report(options, planned, units, results, wrong)
-    return EXIT_NOT_MERGED if wrong or any(topic.problems for topic in planned) else EXIT_OK
+    switched = compaction.switch()
+    _report(options, planned, units, results, wrong, switched)
+    return _exit_code(wrong, planned, switched)
+
+
+def _exit_code(wrong: Mapping[str, str], planned: Sequence[PlannedTopic], switched: Sequence[SwitchedTopic]) -> int:
+    problems = [wrong, *(topic.problems for topic in planned), *(topic.problems for topic in switched)]
+    return EXIT_NOT_MERGED if any(problems) else EXIT_OK
 
 
 def _delete(options: argparse.Namespace, compaction: SinkCompaction) -> int:
@@ -137,6 +155,7 @@ def _report(
     units: Sequence[MergeUnit],
     results: Sequence[UnitResult],
     wrong: Any,
+    switched: Sequence[SwitchedTopic],
 ) -> None:
     if options.json:
         shown = {
@@ -146,6 +165,7 @@ def _report(
             "units": [unit.id for unit in units],
             "results": [result.to_json() for result in results],
             "problems": dict(wrong),
+            "tables": [topic.to_json() for topic in switched],
         }
         tell(json.dumps(shown, indent=1))
         return
@@ -158,6 +178,22 @@ def _report(
     for unit_id, problem in wrong.items():
         tell(f"{unit_id}: not done: {problem}")
     tell(_summary(planned, units, results, dry_run=options.dry_run))
+    for table in switched:
+        tell("\n".join(_switch_lines(table, dry_run=options.dry_run)))
+
+
+def _switch_lines(table: SwitchedTopic, *, dry_run: bool) -> Iterator[str]:
+    yield (
+        f"{table.table}: {'would move' if dry_run else 'moved'} {counted(len(table.moved), 'partition')} to merged files; moved"
+        f" before {table.moved_before:,}"
+    )
+    for reason, partitions in sorted(collections.Counter(table.kept.values()).items()):
+        yield f"  kept {counted(partitions, 'partition')}: {reason}"
+    for folder, problem in table.problems.items():
+        yield f"  kept {folder}: {problem}"
+    if table.unseen:
+        files, folders = counted(sum(table.unseen.values()), "late file"), counted(len(table.unseen), "partition")
+        yield f"  queries don't see {files} in {folders} until the next run has merged them"
 
 
 def _summary(

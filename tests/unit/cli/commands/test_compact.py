@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import boto3
 import duckdb
 import pytest
+from moto import mock_aws
 
 from kafka2parquet.bounded import drain
 from kafka2parquet.cli.main import main
@@ -145,6 +148,128 @@ def test_deleting(sink: Path, broker: EmbeddedBroker, capsys: pytest.CaptureFixt
         assert "EXACT: every offset is covered once; 82 rows" in (out := capsys.readouterr().out)
         assert "merged files 4 stand for 16 deleted ones" in out
     assert 0 == run(sink, broker, "complete", "--dry-run")
+
+
+@pytest.fixture
+def glue(monkeypatch: pytest.MonkeyPatch, sink: Path) -> Iterator[Any]:
+    """A client of a catalogue that has a table with a partition for each hour, at the sink's files."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    with mock_aws():
+        client = boto3.client("glue")
+        client.create_database(DatabaseInput={"Name": "raw"})
+        keys = [{"Name": name, "Type": "string"} for name in ("year", "month", "day", "hour")]
+        table = {"Name": TOPIC, "PartitionKeys": keys, "StorageDescriptor": {"Location": "file:///"}}
+        client.create_table(DatabaseName="raw", TableInput=table)
+        for folder in (sink.parent / "files" / "topics" / TOPIC).glob("*/*/*/*"):
+            values = [part.partition("=")[2] for part in folder.parts[-4:]]
+            partition = {"Values": values, "StorageDescriptor": {"Location": f"file://{folder}"}}
+            client.create_partition(DatabaseName="raw", TableName=TOPIC, PartitionInput=partition)
+        yield client
+
+
+def locations(glue: Any) -> list[str]:
+    """Returns the location of each partition in Glue, in the order of their hours."""
+    found = glue.get_partitions(DatabaseName="raw", TableName=TOPIC)["Partitions"]
+    return [each["StorageDescriptor"]["Location"] for each in sorted(found, key=lambda each: each["Values"])]
+
+
+def rows_at(places: Sequence[str]) -> Sequence[Any]:
+    """Returns partition and offset of each row that a query over partitions at some places reads."""
+    files = [str(path) for place in places for path in Path(place.removeprefix("file://")).rglob("*.parquet")]
+    with duckdb.connect() as connection:
+        return connection.execute(
+            "select _kafka_partition, _kafka_offset from read_parquet(?) order by all", [files]
+        ).fetchall()
+
+
+def test_switching(sink: Path, broker: EmbeddedBroker, glue: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Partitions of merged hours move to the merged files, with the same rows; late rows are counted, merged, and seen then."""
+    to = ("--switch", "glue:raw.{topic}")
+    assert 0 == run(sink, broker, "compact", *to, "--dry-run")
+    assert "Glue table raw.events: would move 0 partitions to merged files; moved before 0" in capsys.readouterr().out
+    assert expected(ROWS + 1) == rows_at(locations(glue))
+    assert 0 == run(sink, broker, "compact", *to)
+    assert "Glue table raw.events: moved 4 partitions to merged files; moved before 0" in capsys.readouterr().out
+    assert [4, 1] == [sum(f"files/{name}/" in place for place in locations(glue)) for name in ("topics-merged", "topics")]
+    assert expected(ROWS + 1) == rows_at(locations(glue))
+    broker.append_values(TOPIC, 0, [b'{"a":1}'], [HOUR + 1])
+    drain(build_task(load_connect_config(sink), load_worker_config(bootstrap_servers=broker.bootstrap)))
+    assert 0 == run(sink, broker, "compact", *to, "--dry-run")
+    assert "queries don't see 1 late file in 1 partition until the next run" in capsys.readouterr().out
+    assert 0 == run(sink, broker, "compact", *to, "--json")
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    assert ("events", [], 4, {}, {}) == (table["topic"], table["moved"], table["moved_before"], table["kept"], table["unseen"])
+    assert sorted([*expected(ROWS + 1), (0, ROWS + 1)]) == rows_at(locations(glue))
+
+
+def test_switching_around_a_stray_file(
+    sink: Path, broker: EmbeddedBroker, glue: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The partition of a folder with a file of another tool stays at the originals, and the exit code says so."""
+    run(sink, broker, "compact")
+    (merged, *_) = sorted((sink.parent / "files" / "topics-merged").rglob("*.parquet"))
+    merged.with_name("copy.parquet").write_bytes(merged.read_bytes())
+    capsys.readouterr()
+    assert 4 == run(sink, broker, "compact", "--switch", "glue:raw.events")
+    out = capsys.readouterr().out
+    assert "moved 3 partitions" in out
+    assert "copy.parquet is in no plan" in out
+    assert expected(ROWS + 1) == rows_at(locations(glue))
+
+
+def test_deleting_after_switching(sink: Path, broker: EmbeddedBroker, glue: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Originals of a table are deleted only if their partition was moved, and long enough ago."""
+    run(sink, broker, "compact")
+    for partition in range(2):
+        broker.delete_records(TOPIC, partition, ROWS)
+    delete = ("--delete-originals", "--yes", "--switch", "glue:raw.events", "--older-than")
+    assert 0 == run(sink, broker, "compact", *delete, "0s")
+    assert "kept 16 files: the table's partition is not at the merged files" in capsys.readouterr().out
+    assert 0 == run(sink, broker, "compact", "--switch", "glue:raw.events")
+    for path in (sink.parent / "files" / "topics-merged").rglob("_merged-*"):
+        os.utime(path, (HOUR / 1000, HOUR / 1000))
+    capsys.readouterr()
+    assert 0 == run(sink, broker, "compact", *delete, "1h")
+    assert "kept 16 files: the table's partition was moved to the merged files less than --older-than ago" in (
+        capsys.readouterr().out
+    )
+    assert expected(ROWS + 1) == rows_at(locations(glue))
+    assert 0 == run(sink, broker, "compact", *delete, "0s")
+    assert "deleted 16 files" in capsys.readouterr().out
+    assert expected(ROWS + 1) == rows_at(locations(glue))
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "text"),
+    [
+        ("glue:raw.nothing", {}, "Glue table raw.nothing doesn't exist"),
+        ("glue:raw", {}, "is not a table"),
+        ("delta", {}, "the table's own compaction"),
+        ("glue:raw.events", {"directory.delim": "-"}, "need / as directory.delim"),
+        (
+            "glue:raw.events",
+            {"partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner"},
+            "Only folders of time can be switched",
+        ),
+    ],
+)
+def test_tables_that_can_not_be_switched(
+    sink: Path,
+    broker: EmbeddedBroker,
+    glue: Any,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    changes: dict[str, str],
+    text: str,
+) -> None:
+    """A table that can't be switched is refused before anything is merged."""
+    path = sink.with_name("changed.json")
+    path.write_text(json.dumps({**json.loads(sink.read_text()), **changes}))
+    assert 1 == run(path, broker, "compact", "--switch", table)
+    assert text in capsys.readouterr().err
+    assert not (sink.parent / "files" / "topics-merged").exists()
 
 
 def test_a_young_result_is_kept(sink: Path, broker: EmbeddedBroker, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,23 +1,24 @@
-"""GlueTarget: partitions of a table in AWS Glue's Data Catalog, which Athena, Spark and Hive read, through boto3.
+"""GlueTarget: registers the folders of a topic as partitions of a table in AWS Glue's Data Catalog.
 
 A partition is a folder, so registering it twice changes nothing. The positions are parameters of the table, which are written
 after the partitions. After a crash in between, or after a follower that moves a position back, some partitions are registered
 again. Rows can't be doubled: the table reads whatever is in its folders, also files that are not committed yet.
+
+A partition that exists is never changed. So a partition that `kafka2parquet compact --switch` has moved stays where it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kafka2parquet.errors import CatalogAccessError, CatalogUnavailableError, ConfigurationError
+from kafka2parquet.errors import CatalogUnavailableError
 from kafka2parquet.tables.folders import folder_values
+from kafka2parquet.tables.glue.table import GlueTable, columns_of, values_of
 from kafka2parquet.tables.target import DataFile, LogId, RefusedFileError
 from kafka2parquet.util.arguments import Name, checked
 
 _BATCH = 100  # the limit of BatchCreatePartition
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 _PARAMETER = "kafka2parquet.position."
 #: The fields of an answer of GetTable that UpdateTable takes back.
 _TABLE_INPUT = (
@@ -35,8 +36,6 @@ _TABLE_INPUT = (
     "Parameters",
     "TargetTable",
 )
-_REFUSED = ("AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException")
-_GONE = "EntityNotFoundException"
 _CHANGED = "ConcurrentModificationException"
 
 
@@ -56,23 +55,13 @@ class GlueTarget:
         Raises:
             ConfigurationError: boto3 isn't installed, or no region is set.
         """
-        try:
-            import boto3
-            import botocore.exceptions
-        except ImportError as error:
-            raise ConfigurationError("Glue needs boto3: pip install 'kafka2parquet[glue]'.") from error
-        try:
-            self._client = client if client is not None else boto3.client("glue")
-        except botocore.exceptions.BotoCoreError as error:
-            raise ConfigurationError(f"Glue can't be used: {error}.") from error
-        self._place = {"DatabaseName": database, **({"CatalogId": catalog_id} if catalog_id else {})}
-        self._name = table
+        self._glue = GlueTable(database, table, client, catalog_id)
         self._table: Mapping[str, Any] = {}
 
     @property
     def name(self) -> str:
         """See `TableTarget.name`."""
-        return f"Glue table {self._place['DatabaseName']}.{self._name}"
+        return self._glue.name
 
     def positions(self, logs: Collection[LogId]) -> Mapping[LogId, int]:
         """See `TableTarget.positions`.
@@ -80,10 +69,7 @@ class GlueTarget:
         Raises:
             ConfigurationError: the table doesn't exist, or isn't partitioned.
         """
-        with self._translated():
-            self._table = self._client.get_table(**self._place, Name=self._name)["Table"]
-        if not self._table.get("PartitionKeys"):
-            raise ConfigurationError(f"{self.name} has no partition columns. A table without them needs no registration.")
+        self._table = self._glue.read()
         parameters = self._table.get("Parameters", {})
         return {log: int(parameters[_parameter(log)]) for log in logs if _parameter(log) in parameters}
 
@@ -91,10 +77,10 @@ class GlueTarget:
         """See `TableTarget.commit`. Registers the partitions first, and then writes the positions."""
         partitions = {tuple(found["Values"]): found for found in map(self._partition, files)}
         created = [*partitions.values()]
-        with self._translated():
+        with self._glue.translated():
             for begin in range(0, len(created), _BATCH):
-                answer = self._client.batch_create_partition(
-                    **self._place, TableName=self._name, PartitionInputList=created[begin : begin + _BATCH]
+                answer = self._glue.client.batch_create_partition(
+                    **self._glue.place, TableName=self._glue.table_name, PartitionInputList=created[begin : begin + _BATCH]
                 )
                 for error in answer.get("Errors", ()):
                     detail = error["ErrorDetail"]
@@ -114,7 +100,7 @@ class GlueTarget:
         table["Parameters"] = {**table.get("Parameters", {}), **moved}
         version = {"VersionId": self._table["VersionId"]} if "VersionId" in self._table else {}
         try:
-            self._client.update_table(**self._place, TableInput=table, SkipArchive=True, **version)
+            self._glue.client.update_table(**self._glue.place, TableInput=table, SkipArchive=True, **version)
         except ClientError as error:
             if error.response["Error"]["Code"] == _CHANGED:
                 return False
@@ -127,36 +113,13 @@ class GlueTarget:
         Raises:
             RefusedFileError: the folder doesn't name the table's partition columns.
         """
-        values = folder_values(file.folder)
-        names = [key["Name"] for key in self._table["PartitionKeys"]]
-        missing = [name for name in names if name not in values]
-        if missing:
+        columns = columns_of(self._table)
+        values = values_of(file.folder, columns)
+        if values is None:
+            missing = [column for column in columns if column not in folder_values(file.folder)]
             raise RefusedFileError(file.key, f"the table is partitioned by {', '.join(missing)}, which its folder doesn't name")
         location = file.location.rpartition("/")[0]
-        descriptor = {**self._table["StorageDescriptor"], "Location": f"{location}/"}
-        return {
-            "Values": [_NULL if (value := values[name]) is None else value for name in names],
-            "StorageDescriptor": descriptor,
-        }
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn boto3's errors into this library's."""
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-        try:
-            yield
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == _GONE:
-                raise ConfigurationError(f"{self.name} doesn't exist. `kafka2parquet ddl --for hive` makes it.") from error
-            if code in _REFUSED:
-                raise CatalogAccessError(f"{self.name}: AWS refuses access: {error}.") from error
-            raise CatalogUnavailableError(f"{self.name} can't be read or written: {error}.") from error
-        except NoCredentialsError as error:
-            raise CatalogAccessError(f"{self.name}: there are no credentials: {error}.") from error
-        except BotoCoreError as error:
-            raise CatalogUnavailableError(f"{self.name} can't be reached: {error}.") from error
+        return {"Values": values, "StorageDescriptor": {**self._table["StorageDescriptor"], "Location": f"{location}/"}}
 
 
 def _parameter(log: LogId) -> str:
