@@ -20,7 +20,8 @@ consumer group, the store, the staging disk, the schema registry, and the versio
 
 The exit code is 0 if the sink can run, warnings included, and 1 if a check has failed. `--json` prints everything for
 programs: each finding has the id of its check, the id of the cause, and the text and the cure that people see. `--rights`
-prints the least rights that this sink needs (Kafka ACLs, and an IAM policy or a role for GCS) without connecting.
+prints the least rights that this sink needs (Kafka ACLs, and an IAM policy or a role for GCS) without connecting, and those of
+`kafka2parquet compact` with its files.
 `kafka2parquet run --doctor` examines first, and doesn't start if a check has failed.
 
 The doctor changes nothing, with one exception: it creates one probe object below `<topics.dir>/_kafka2parquet/`, as each

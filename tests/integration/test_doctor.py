@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from kafka2parquet import load_connect_config, load_worker_config
 from kafka2parquet.cli.main import main
@@ -24,7 +26,7 @@ from tests.support.broken_sinks import DESCRIBE, HOUR_MS, READ, Broken, Servers,
 from tests.support.gcs_objects import GcsBucket
 from tests.support.http_proxy import HttpProxy
 from tests.support.kafka_admin import committed_offsets
-from tests.support.kafka_clients import fill, unique
+from tests.support.kafka_clients import LIMIT_S, fill, unique
 from tests.support.local_sink import numbered, run_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -377,6 +379,46 @@ def test_the_least_rights_are_enough(servers: Servers, capsys: pytest.CaptureFix
     run_commands(servers, before["rights"]["optional_kafka_acls"])
     _, found = doctor(servers, SetUp(sink, worker), capsys)
     assert list(NO_RULE) == named(found, "warning")
+    servers.kafka.revoke("bob")
+
+
+def test_the_least_rights_of_compaction(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exactly the printed ACLs and policies, files are merged, and then originals deleted; neither policy is enough for
+    the other command."""
+    sink = servers.s3_sink_with("s3:GetObjectTagging", flush_size="2")
+    bucket, user, topic = sink["s3.bucket.name"], sink["aws.access.key.id"], sink["topics"]
+    worker = servers.user_who_may(topic, f"connect-{sink['name']}", None, None)
+    _, found = doctor(servers, SetUp(sink, worker), capsys)
+    rights = found["rights"]
+    run_commands(servers, rights["kafka_acls"])
+    servers.store.set_policy(user, bucket, rights["iam_policy"]["Statement"])
+    fill(servers.kafka.bootstrap, topic, numbered(12))
+    run_until(sink, load_worker_config(worker), servers.kafka.bootstrap, {0: 12, 1: 0})
+    servers.kafka.revoke("bob")
+
+    def compact(*options: str) -> tuple[int, str]:
+        paths = (str(servers.folder / "sink.json"), "--worker", str(servers.folder / "worker.json"))
+        code = main(["compact", *paths, "--older-than", "0s", *options])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    deleting = ("--delete-originals", "--yes")
+    merge, delete = (rights["compaction"][name] for name in ("compact", "compact --delete-originals"))
+    run_commands(servers, merge["kafka_acls"])
+    servers.store.set_policy(user, bucket, delete["iam_policy"]["Statement"])
+    code, printed = compact()
+    assert (3, True) == (code, "s3:PutObject" in printed)
+    servers.store.set_policy(user, bucket, merge["iam_policy"]["Statement"])
+    code, printed = compact()
+    assert (0, True) == (code, "Merged 6 files" in printed)
+    admin = AdminClient({"bootstrap.servers": servers.kafka.bootstrap, "log_level": 0})
+    for future in admin.delete_records([TopicPartition(topic, 0, 12)]).values():
+        future.result(LIMIT_S)
+    code, printed = compact(*deleting)
+    assert (3, True) == (code, "s3:DeleteObject" in printed)
+    servers.store.set_policy(user, bucket, delete["iam_policy"]["Statement"])
+    code, printed = compact(*deleting)
+    assert (0, True) == (code, "deleted 5 files" in printed)
     servers.kafka.revoke("bob")
 
 

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_configuration(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument(
-        "--rights", action="store_true", help="only print the least rights that the sink needs, and connect to nothing"
+        "--rights",
+        action="store_true",
+        help="only print the least rights that the sink and `compact` need, and connect to nothing",
     )
 
 

@@ -85,7 +85,7 @@ def test_iam_policy_with_everything() -> None:
         kafka2parquet_storage_url="s3://lake/raw/",
     )
     found = statements(facts(sink))
-    assert ["s3:PutObjectTagging", "s3:PutObjectAcl"] == found["WriteAndReadFiles"]["Action"][3:]
+    assert ["s3:PutObjectAcl", "s3:PutObjectTagging"] == found["WriteAndReadFiles"]["Action"][3:]
     assert "arn:aws:s3:::lake/raw/out/*" == found["WriteAndReadFiles"]["Resource"]
     assert "arn:aws:s3:::lake/raw/out/_kafka2parquet/probe-*" == found["DeleteOnlyTheProbe"]["Resource"]
     assert (["kms:GenerateDataKey", "kms:Decrypt"], key) == (found["UseTheKey"]["Action"], found["UseTheKey"]["Resource"])
@@ -100,7 +100,7 @@ def test_text_and_json_by_store(url: str, title: str, name: str | None) -> None:
     of = facts(s3_sink(kafka2parquet_storage_url=url))
     assert title in rights.text(of)
     found = rights.as_json(of)
-    assert {"kafka_acls", "optional_kafka_acls", *([name] if name else [])} == set(found)
+    assert {"kafka_acls", "optional_kafka_acls", "compaction", *([name] if name else [])} == set(found)
     assert "secret-of-alice" not in json.dumps(found)
 
 

@@ -61,7 +61,7 @@ def test_rights_need_no_server(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert 0 == main(["doctor", path, "--bootstrap-server", "127.0.0.1:1", "--rights"])
     assert "--topic events" in capsys.readouterr().out
     assert 0 == main(["doctor", path, "--bootstrap-server", "127.0.0.1:1", "--rights", "--json"])
-    assert {"kafka_acls", "optional_kafka_acls", "iam_policy"} == set(json.loads(capsys.readouterr().out))
+    assert {"kafka_acls", "optional_kafka_acls", "iam_policy", "compaction"} == set(json.loads(capsys.readouterr().out))
 
 
 def test_a_configuration_that_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
