@@ -19,9 +19,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 TARGET = Path(__file__).with_name("kafka2parquet.json")
 
-#: The series of the chosen sinks, and of the chosen topics.
+#: The series of the chosen sinks, and of their chosen topics.
 SINK = 'sink=~"$sink"'
 TOPIC = f'{SINK}, topic=~"$topic"'
+#: The series of the chosen tables.
+TABLE = 'table=~"$table"'
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="$datasource")
 
 #: An expression, and the legend of its series.
@@ -33,7 +35,7 @@ def dashboard_json() -> str:
     board = (
         builders.Dashboard("kafka2parquet")
         .uid("kafka2parquet")
-        .description("Sinks that drain Kafka topics into Parquet files: what is at risk, what is late, and why.")
+        .description("Sinks that drain Kafka topics into Parquet files, and tables of the files: what is late, and why.")
         .tags(["kafka", "parquet"])
         .time("now-6h", "now")
         .refresh("30s")
@@ -42,8 +44,9 @@ def dashboard_json() -> str:
         .with_variable(builders.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .with_variable(_variable("sink", "Sink", "kafka2parquet_build_info"))
         .with_variable(_variable("topic", "Topic", f"kafka2parquet_durable_lag_records{{{SINK}}}"))
+        .with_variable(_variable("table", "Table", "kafka2parquet_table_rows_registered_total"))
     )
-    for add in (_overview, _lags, _throughput, _files, _delivery, _records_and_group, _worst):
+    for add in (_overview, _lags, _throughput, _files, _delivery, _records_and_group, _worst, _tables, _worst_of_tables):
         add(board)
     built = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     for number, panel in enumerate(built["panels"], 1):
@@ -262,7 +265,11 @@ def _worst(board: builders.Dashboard) -> None:
     """Add a table of the topic-partitions that are closest to losing data."""
     by = "by (sink, topic, partition)"
     worst = f"topk(20, max {by} (kafka2parquet_durable_lag_seconds{{{TOPIC}}}))"
-    columns = (
+    board.with_row(builders.Row("Worst"))
+    _list(
+        board,
+        "Topic-partitions",
+        "The twenty topic-partitions whose oldest record that is not durable is oldest.",
         ("Not durable for", "s", worst),
         ("Margin", "s", f"min {by} (kafka2parquet_retention_margin_seconds{{{TOPIC}}}) and {worst}"),
         ("Unread records", "short", f"max {by} (kafka2parquet_read_lag_records{{{TOPIC}}}) and {worst}"),
@@ -274,25 +281,89 @@ def _worst(board: builders.Dashboard) -> None:
             f"1000 * max {by} (kafka2parquet_last_commit_timestamp_seconds{{{TOPIC}}}) and {worst}",
         ),
     )
+
+
+def _tables(board: builders.Dashboard) -> None:
+    """Add what followers say about the tables in which the files are registered."""
+    board.with_row(builders.Row("Tables"))
+    _graph(
+        board,
+        "Not in the table",
+        "Offsets that are committed and not in the table. After a complete round, 0 unless a topic-partition stands still.",
+        "short",
+        (f"sum by (table, topic) (kafka2parquet_table_lag_offsets{{{TABLE}}})", "{{table}}"),
+    )
+    _graph(
+        board,
+        "Rows registered",
+        "Rows of the files that were added to a table, in a second.",
+        "rowsps",
+        (f"sum by (table, topic) (rate(kafka2parquet_table_rows_registered_total{{{TABLE}}}[$__rate_interval]))", "{{table}}"),
+    )
+    _graph(
+        board,
+        "Last round and transaction",
+        "Time since the last complete round and since the last transaction, and the pause between two rounds.",
+        "s",
+        (f"time() - max by (table) (kafka2parquet_table_last_round_timestamp_seconds{{{TABLE}}})", "{{table}} round"),
+        (
+            f"time() - max by (table) (kafka2parquet_table_last_transaction_timestamp_seconds{{{TABLE}}})",
+            "{{table}} transaction",
+        ),
+        (f"max by (table) (kafka2parquet_table_interval_seconds{{{TABLE}}})", "{{table}} pause"),
+    )
+    _graph(
+        board,
+        "Findings and outages",
+        "Topic-partitions that stand still with a finding, and tables whose last round got no answer from Kafka, the store or"
+        " the catalogue. The follower's log and its /status say what it is.",
+        "short",
+        (f"sum by (table, topic) (kafka2parquet_table_partition_blocked{{{TABLE}}})", "{{table}} stand still"),
+        (f"1 - min by (table) (kafka2parquet_table_up{{{TABLE}}})", "{{table}} no answer"),
+    )
+
+
+def _worst_of_tables(board: builders.Dashboard) -> None:
+    """Add a list of the topic-partitions of which most offsets are not in their table."""
+    by = "by (table, topic, partition)"
+    worst = f"topk(20, max {by} (kafka2parquet_table_lag_offsets{{{TABLE}}}))"
+    _list(
+        board,
+        "Topic-partitions of tables",
+        "The twenty topic-partitions of which most committed offsets are not in their table.",
+        ("Not in the table", "short", worst),
+        ("Position", "none", f"max {by} (kafka2parquet_table_position_offset{{{TABLE}}}) and {worst}"),
+        ("Stands still", "bool_yes_no", f"max {by} (kafka2parquet_table_partition_blocked{{{TABLE}}}) and {worst}"),
+    )
+
+
+def _list(board: builders.Dashboard, title: str, description: str, *columns: tuple[str, str, str]) -> None:
+    """Add a table of the page's width, ordered by its first column.
+
+    Args:
+        board: the dashboard.
+        title: the panel's title.
+        description: what it shows.
+        columns: title, unit and query of each column.
+    """
     panel = (
         table.Panel()
-        .title("Topic-partitions")
-        .description("The twenty topic-partitions whose oldest record that is not durable is oldest.")
+        .title(title)
+        .description(description)
         .datasource(_SOURCE)
         .height(10)
         .span(24)
-        .sort_by([common_builders.TableSortByFieldState().display_name("Not durable for").desc(True)])
+        .sort_by([common_builders.TableSortByFieldState().display_name(columns[0][0]).desc(True)])
         .with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(models.DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}}))
     )
-    for number, (title, unit, query) in enumerate(columns):
+    for number, (column, unit, query) in enumerate(columns):
         letter = chr(ord("A") + number)
         panel.with_target(_target(query, "", letter).format(PromQueryFormat.TABLE).instant())
         panel.override_by_name(
             f"Value #{letter}",
-            [models.DynamicConfigValue("displayName", title), models.DynamicConfigValue("unit", unit)],
+            [models.DynamicConfigValue("displayName", column), models.DynamicConfigValue("unit", unit)],
         )
-    board.with_row(builders.Row("Worst"))
     board.with_panel(panel)
 
 

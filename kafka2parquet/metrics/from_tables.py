@@ -61,6 +61,12 @@ TABLE_INSTRUMENTS: tuple[Instrument, ...] = (
         lambda status: None if status.last_round_at is None else status.last_round_at.timestamp(),
     ),
     _of_table(
+        "table_last_transaction_timestamp_seconds",
+        "s",
+        "Time at which this follower has last added files to the table. No series before its first transaction.",
+        lambda status: None if status.last_transaction_at is None else status.last_transaction_at.timestamp(),
+    ),
+    _of_table(
         "table_interval_seconds",
         "s",
         "Pause between two rounds. No series for a follower whose rounds the application starts.",

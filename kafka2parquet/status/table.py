@@ -54,6 +54,7 @@ class TableStatus:
         last_step_at: when the last step ended; None before the first one. A step is a transaction, the rest of a round, or a
             round that failed. A thread that hangs makes no steps.
         last_round_at: when the last complete round ended; None before the first one.
+        last_transaction_at: when files were last added to the table; None if this follower has added none.
         up: whether the last round got all answers that it needed from Kafka, the store and the catalogue; None before the first
             answer.
         error: the text of the error that ended the last round; "" if none did.
@@ -70,6 +71,7 @@ class TableStatus:
     interval_s: float | None = None
     last_step_at: datetime.datetime | None = None
     last_round_at: datetime.datetime | None = None
+    last_transaction_at: datetime.datetime | None = None
     up: bool | None = None
     error: str = ""
     files: int = 0

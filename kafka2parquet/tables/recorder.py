@@ -51,8 +51,13 @@ class TableRecorder:
         )
 
     def registered(self, files: int, rows: int) -> None:
-        """Count what a transaction has added to the table."""
-        self._status = attrs.evolve(self._status, files=self._status.files + files, rows=self._status.rows + rows)
+        """Count what a transaction has added to the table, and note when."""
+        self._status = attrs.evolve(
+            self._status,
+            last_transaction_at=self._clock.now(),
+            files=self._status.files + files,
+            rows=self._status.rows + rows,
+        )
 
     def completed(self) -> None:
         """Record the end of a complete round, after its last step."""

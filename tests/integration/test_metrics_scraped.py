@@ -7,21 +7,27 @@ import json
 import math
 import re
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import prometheus_client
 import pytest
 
-from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
+from kafka2parquet import load_connect_config
+from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.metrics.prometheus import FollowerCollector, PrometheusHook, StatusCollector
+from kafka2parquet.tables import CatalogFollower, KafkaTopicLog
 from tests.stack.prometheus import Prometheus, prometheus
 from tests.stack.server import HOST, Server, free_port, http_answers
 from tests.support.connect_sink import ConnectRun, ConnectSink
 from tests.support.dashboard import DASHBOARD, queries
 from tests.support.kafka_clients import make_topic, python_producer, wait_until
 from tests.support.local_sink import local_sink, numbered
+from tests.support.tables import MemoryTable
 
 LIMIT_S = 120.0
 PARTITIONS = 2
@@ -61,6 +67,27 @@ class ScrapedSink:
         return float(found[0]["value"][1]) if found else -1.0
 
 
+def follower_of(sink: ConnectSink, properties: Mapping[str, str], bootstrap: str) -> CatalogFollower:
+    """Returns a follower that registers the sink's files in a table in memory. Rejects are no gaps for it."""
+    config, topic = load_connect_config(properties), properties["topics"]
+    log = KafkaTopicLog(topic, bootstrap, f"connect-{config.name}")
+    storage = make_storage(config, sink.worker().endpoint_url)
+    return CatalogFollower(MemoryTable(), storage, topic, log, naming=make_naming(config), pass_gaps=True)
+
+
+@contextlib.contextmanager
+def following(follower: CatalogFollower) -> Iterator[None]:
+    """Runs a follower in a thread, with a round each second."""
+    stop = threading.Event()
+    thread = threading.Thread(target=follower.follow, args=(stop,), kwargs={"interval_s": 1.0})
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def scraped(kafka_server: Any, own_s3: Any) -> Iterator[ScrapedSink]:
     """Starts a sink that flushes every three seconds, and a Prometheus that has scraped it before anything happens."""
@@ -75,9 +102,12 @@ def scraped(kafka_server: Any, own_s3: Any) -> Iterator[ScrapedSink]:
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "false",
     }
-    run = ConnectRun(sink, sink.properties(changes), [hook])
+    properties = sink.properties(changes)
+    run = ConnectRun(sink, properties, [hook])
     registry = prometheus_client.CollectorRegistry()
     registry.register(StatusCollector(run.runner.status, hook))
+    follower = follower_of(sink, properties, kafka_server.bootstrap)
+    registry.register(FollowerCollector(follower.status))
     port, other_port = free_port(), free_port()
     server, thread = prometheus_client.start_http_server(port, HOST, registry)
     with contextlib.ExitStack() as stack:
@@ -88,6 +118,7 @@ def scraped(kafka_server: Any, own_s3: Any) -> Iterator[ScrapedSink]:
         started = stack.enter_context(prometheus([f"{HOST}:{port}", f"{HOST}:{other_port}"], impatient_rules(), 0.5))
         wait_until(lambda: started.query("kafka2parquet_records_rejected_total"), "the first scrape")
         stack.enter_context(run)
+        stack.enter_context(following(follower))
         yield ScrapedSink(started, run, kafka_server, topic, other_port)
         run.runner.stop()
         run.runner.join(30.0)

@@ -87,6 +87,7 @@ def table_status(*partitions: TablePartitionStatus, **changes: Any) -> TableStat
         "interval_s": 300.0,
         "last_step_at": ago(60),
         "last_round_at": ago(60),
+        "last_transaction_at": ago(600),
         "up": True,
         "partitions": partitions,
         **changes,

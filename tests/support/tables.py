@@ -114,6 +114,34 @@ class Died(BaseException):
     """The end of a follower's process."""
 
 
+class MemoryTable:
+    """A table that is a list."""
+
+    def __init__(self) -> None:
+        self.name = "memory"
+        self.found: dict[LogId, int] = {}
+        self.files: list[DataFile] = []
+        self.errors: list[Exception] = []
+        self.conflicts = 0
+
+    def positions(self, logs: Collection[LogId]) -> Mapping[LogId, int]:
+        if self.errors:
+            raise self.errors.pop()
+        return {log: self.found[log] for log in logs if log in self.found}
+
+    def commit(self, files: Sequence[DataFile], positions: Mapping[LogId, int]) -> bool:
+        if self.conflicts:
+            self.conflicts -= 1
+            return False
+        self.files += files
+        self.found.update(positions)
+        return True
+
+    @property
+    def keys(self) -> list[str]:
+        return [file.key for file in self.files]
+
+
 class Disturbed:
     """A target that calls a function before and after its transactions."""
 

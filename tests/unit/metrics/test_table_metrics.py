@@ -49,10 +49,11 @@ def test_values_of_a_topic_partition() -> None:
 
 
 def test_values_of_a_table() -> None:
-    """The end of the last round, the pause between rounds, answers and sums are series of each table."""
+    """The end of the last round, the last transaction, the pause between rounds, answers and sums are series of each table."""
     registry = registry_of(lambda: BUSY)
     expected = {
         "last_round_timestamp_seconds": ago(60).timestamp(),
+        "last_transaction_timestamp_seconds": ago(600).timestamp(),
         "interval_seconds": 300.0,
         "up": 1,
         "files_registered_total": 7,
@@ -64,11 +65,16 @@ def test_values_of_a_table() -> None:
 def test_unknown_values_have_no_series() -> None:
     """A new follower has only sums, which are 0. A topic-partition without a flush has no lag and no position."""
     new = table_status(
-        table_partition(position=None, lag_offsets=None), state="starting", interval_s=None, last_round_at=None, up=None
+        table_partition(position=None, lag_offsets=None),
+        state="starting",
+        interval_s=None,
+        last_round_at=None,
+        last_transaction_at=None,
+        up=None,
     )
     registry = registry_of(lambda: new)
-    names = ("last_round_timestamp_seconds", "interval_seconds", "up")
-    assert [None] * 3 == [value(registry, name) for name in names]
+    names = ("last_round_timestamp_seconds", "last_transaction_timestamp_seconds", "interval_seconds", "up")
+    assert [None] * 4 == [value(registry, name) for name in names]
     assert [None] * 2 == [value(registry, name, partition="0") for name in ("lag_offsets", "position_offset")]
     assert 0 == value(registry, "partition_blocked", partition="0")
     assert [0, 0] == [value(registry, f"{name}_registered_total") for name in ("files", "rows")]
@@ -127,4 +133,4 @@ def test_opentelemetry_has_the_same_values() -> None:
             labels = {attributes[name]: found for name, found in point.attributes.items()}
             assert registry.get_sample_value(instrument.prometheus_name, labels) == point.value
             compared += 1
-    assert 3 * 2 + 5 == compared
+    assert 3 * 2 + 6 == compared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,37 +14,9 @@ from kafka2parquet.errors import CatalogUnavailableError, ConfigurationError
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.tables import DataFile, Followed, LogId
 from tests.support.sink_world import TOPIC
-from tests.support.tables import TableWorld
+from tests.support.tables import MemoryTable, TableWorld
 
 COUNTED: dict[str, Any] = {"rotation": RecordCountRotation(2)}
-
-
-class MemoryTable:
-    """A table that is a list."""
-
-    def __init__(self) -> None:
-        self.name = "memory"
-        self.found: dict[LogId, int] = {}
-        self.files: list[DataFile] = []
-        self.errors: list[Exception] = []
-        self.conflicts = 0
-
-    def positions(self, logs: Collection[LogId]) -> Mapping[LogId, int]:
-        if self.errors:
-            raise self.errors.pop()
-        return {log: self.found[log] for log in logs if log in self.found}
-
-    def commit(self, files: Sequence[DataFile], positions: Mapping[LogId, int]) -> bool:
-        if self.conflicts:
-            self.conflicts -= 1
-            return False
-        self.files += files
-        self.found.update(positions)
-        return True
-
-    @property
-    def keys(self) -> list[str]:
-        return [file.key for file in self.files]
 
 
 @pytest.fixture
@@ -216,12 +188,13 @@ def test_the_status_of_a_follower(world: TableWorld, table: MemoryTable) -> None
     """The status shows positions, lags and sums, first nothing, then what the round has found and registered."""
     follower = world.follower(table)
     new = follower.status()
-    assert ("memory", TOPIC, "starting", None, None, ()) == (
+    assert ("memory", TOPIC, "starting", None, None, None, ()) == (
         new.table,
         new.topic,
         new.state,
         new.up,
         new.last_round_at,
+        new.last_transaction_at,
         new.partitions,
     )
     for _ in range(3):
@@ -258,6 +231,18 @@ def test_the_status_follows_each_transaction(world: TableWorld, table: MemoryTab
     found = follower.status()
     assert (6, 0, 6) == (found.partitions[0].position, found.partitions[0].lag_offsets, found.rows)
     assert found.last_step_at == found.last_round_at
+
+
+def test_a_round_without_files_is_no_transaction(world: TableWorld, table: MemoryTable) -> None:
+    """The time of the last transaction is that of the last files, however many rounds follow."""
+    world.write(b"{}", b"{}", **COUNTED)
+    follower = world.follower(table)
+    follower.once()
+    registered = world.clock.now()
+    world.clock.advance(60)
+    follower.once()
+    found = follower.status()
+    assert (registered, world.clock.now()) == (found.last_transaction_at, found.last_round_at)
 
 
 def test_the_status_of_a_round_that_fails(world: TableWorld, table: MemoryTable) -> None:
