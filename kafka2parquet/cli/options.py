@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,21 @@ def duration(text: str) -> datetime.timedelta:
         return datetime.timedelta(**{_UNITS[match[2]]: int(match[1])} if match else {"": 0})
     except (TypeError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 15m, 2h or 1d") from None
+
+
+def pause(text: str) -> datetime.timedelta:
+    """Read a duration above 0, such as `90s` or `15m`; a plain number is seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: the text isn't such a duration, or is longer than a thread can wait.
+    """
+    try:
+        found = duration(text) if _DURATION.fullmatch(text) else datetime.timedelta(seconds=float(text))
+    except (argparse.ArgumentTypeError, ValueError, OverflowError):
+        found = datetime.timedelta()
+    if not 0 < found.total_seconds() < threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration above 0, such as 90s, 15m, or 30 for 30 seconds")
+    return found
 
 
 def size(text: str) -> int:

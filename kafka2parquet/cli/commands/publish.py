@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from kafka2parquet.cli.options import add_configuration
+from kafka2parquet.cli.options import add_configuration, pause
 from kafka2parquet.cli.running.status_server import add_http, serving_followers
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import NO_BROKERS
@@ -50,7 +50,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--follow", action="store_true", help="go on until it is stopped with Ctrl-C or SIGTERM")
     command.add_argument(
-        "--interval", metavar="SECONDS", type=_seconds, default=300.0, help="time between rounds of --follow (default: 300)"
+        "--interval",
+        metavar="DURATION",
+        type=pause,
+        default="5m",
+        help="pause between rounds of --follow; a plain number is seconds (default: %(default)s)",
     )
     command.add_argument(
         "--pass-gaps",
@@ -83,7 +87,9 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
             report(topic, found)
             return found
         try:
-            return follower.follow(stop, interval_s=options.interval, on_round=lambda found: report(topic, found))
+            return follower.follow(
+                stop, interval_s=options.interval.total_seconds(), on_round=lambda found: report(topic, found)
+            )
         finally:
             stop.set()  # the process ends with the first follower that fails
 
@@ -155,13 +161,3 @@ def _to_json(topic: str, found: Followed) -> str:
         )
     figures = {"commits": found.commits, "files": found.files, "rows": found.rows, "lag_offsets": found.lag_offsets}
     return json.dumps({"version": _JSON_VERSION, "topic": topic, **figures, "partitions": partitions})
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < threading.TIMEOUT_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
