@@ -1,4 +1,4 @@
-"""A SinkTask beside other coroutines: the event loop never blocks, and cancelling stops the task in order."""
+"""A SinkTask beside other coroutines: the event loop never blocks, and cancelling stops it in order."""
 
 import asyncio
 import sys
@@ -17,7 +17,11 @@ from kafka2parquet import (
 async def main(bootstrap: str, topic: str, url: str) -> None:
     """Run until Enter is pressed."""
     task = SinkTask(
-        consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
+        consumer=KafkaPythonConsumer(
+            bootstrap_servers=bootstrap,
+            group_id="parquet-sink",
+            topics=(topic,),
+        ),
         converter=JsonConverter(),
         partitioner=HourlyPartitioner(),
         rotation=RecordCountRotation(100_000),
@@ -25,7 +29,7 @@ async def main(bootstrap: str, topic: str, url: str) -> None:
     )
     async with AsyncSinkTask(task) as sink:
         running = asyncio.create_task(sink.run())
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)  # other work of the service
+        await asyncio.to_thread(sys.stdin.readline)  # other work of the service
         sink.stop()
         await running
 

@@ -17,7 +17,10 @@ from kafka2parquet.rows import Row
 
 
 class CheckpointRotation(PerRecordRotation):
-    """Ends the flush before each record of kind `checkpoint`. Simple, but slower than a policy that works on columns."""
+    """Ends the flush before each record of kind `checkpoint`.
+
+    Simple, but slower than a policy that works on columns.
+    """
 
     reason = "checkpoint"
 

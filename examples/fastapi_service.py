@@ -1,8 +1,11 @@
-"""A FastAPI service that embeds a sink. The sink starts and ends with the service, which shows its status and metrics.
+"""A FastAPI service that embeds a sink.
+
+The sink starts and ends with the service, which shows its status and metrics.
 
 Run it with uvicorn; SINK_CONFIG is a configuration as `kafka2parquet run` reads it:
 
-    SINK_CONFIG=sink.json CONNECT_BOOTSTRAP_SERVERS=localhost:9092 uvicorn --factory fastapi_service:make_app
+    export SINK_CONFIG=sink.json CONNECT_BOOTSTRAP_SERVERS=localhost:9092
+    uvicorn --factory fastapi_service:make_app
 """
 
 import asyncio
@@ -20,7 +23,7 @@ from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
 
 
 def make_app() -> FastAPI:
-    """Make the service. Each process of uvicorn calls this once, and is then one more member of the consumer group."""
+    """Make the service. Each process of uvicorn calls this once, and is one more member of the group."""
     config = load_connect_config(os.environ["SINK_CONFIG"])
     worker = load_worker_config(os.environ)
     counts = PrometheusHook()
@@ -37,7 +40,7 @@ def make_app() -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     connector = describe_connector(config, worker)
-    # /sink/live, /sink/ready, /sink/healthy, /sink/status, /sink/metrics; Kafka Connect's REST API at /sink
+    # /sink/live, /sink/ready, /sink/healthy, /sink/status, /sink/metrics; Kafka Connect's API at /sink
     app.mount("/sink", make_asgi_app(StatusApp(runner.status, connector=connector, registry=registry)))
 
     @app.get("/rows")
