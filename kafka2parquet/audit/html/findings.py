@@ -26,7 +26,7 @@ EXPLANATIONS: Mapping[Kind, tuple[str, str]] = {
     Kind.MISSING_RECORDS: (
         "These records are in the log, and in no file. A reject that was neither quarantined nor written counts too, because "
         "the log doesn't say that a record was rejected.",
-        f"Look for the offsets in the dead-letter topic and in the log of the sink: rejects are there. {_WRITE_AGAIN}",
+        f"Look for the offsets in the dead-letter topic and in the log of the sink: rejected records are there. {_WRITE_AGAIN}",
     ),
     Kind.OVERLAP: (
         "These offsets are in two flushes, so queries count their records twice.",

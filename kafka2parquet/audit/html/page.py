@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import attrs
 
 from kafka2parquet.audit.coverage import Audit, Finding
-from kafka2parquet.audit.html.coverage import coverage_section, hatching
 from kafka2parquet.audit.html.elements import element
 from kafka2parquet.audit.html.findings import findings_section
+from kafka2parquet.audit.html.picture import coverage_section, hatching
 from kafka2parquet.audit.html.summary import Subject, header, meaning_section, state
 from kafka2parquet.audit.html.tables import flushes_section, partitions_section
 from kafka2parquet.units import Shard

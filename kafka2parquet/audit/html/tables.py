@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from kafka2parquet.audit.coverage import Audit, Coverage, FlushRange
-from kafka2parquet.audit.html.coverage import times
 from kafka2parquet.audit.html.elements import Child, element, fold, table, utc
+from kafka2parquet.audit.html.picture import times
 
 #: More topic-partitions than this are folded.
 _MOST_UNFOLDED = 24
