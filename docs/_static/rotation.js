@@ -10,7 +10,7 @@ const MIB = 1 << 20;
  * Numbers that are 0 are off. Records come evenly, in order, and are written as they come.
  *
  * @param settings rate_per_s of the topic, partitions, row_bytes in the file (compressed), folder_s (length of a folder's time),
- *   flush_rows, schedule_s, interval_s, file_bytes, tasks and memory_bytes of the process.
+ *   flush_rows, schedule_s, interval_s, file_bytes, tasks, memory_bytes and upload_part_bytes of the process.
  * @returns files_per_hour of the topic, file_rows and file_bytes on average, freshness_s (oldest row that is not durable),
  *   open_bytes on local disk, memory_bytes of the process; each at most, but for averages.
  */
@@ -39,7 +39,7 @@ function rotation(settings) {
     freshness_s: ends_by_itself ? longest_s : Infinity,
     // one flush is open, and the one before may still be on its way
     open_bytes: 2 * longest_s * settings.rate_per_s * settings.row_bytes,
-    memory_bytes: (270 + 220 * settings.tasks) * MIB + settings.memory_bytes,
+    memory_bytes: 270 * MIB + (220 * MIB + 4 * settings.upload_part_bytes) * settings.tasks + settings.memory_bytes,
   };
 }
 
@@ -59,12 +59,13 @@ if (typeof document !== "undefined") {
       partitions: Math.max(1, number("partitions")),
       row_bytes: Math.max(1, number("row")),
       folder_s: Math.max(60, number("folder") * 60),
-      flush_rows: number("flush"),
+      flush_rows: Math.max(1, number("flush")),
       schedule_s: number("schedule") * 60,
       interval_s: number("interval") * 60,
       file_bytes: number("file") * MIB,
       tasks: Math.max(1, number("tasks")),
       memory_bytes: number("memory") * MIB,
+      upload_part_bytes: number("part") * MIB,
     });
     const texts = {
       files: Math.round(seen.files_per_hour).toLocaleString("en"),
@@ -77,7 +78,7 @@ if (typeof document !== "undefined") {
     for (const [name, text] of Object.entries(texts)) form.elements[`${name}_out`].value = text;
     const small = seen.file_bytes < 16 * MIB;
     form.elements.advice_out.value = small
-      ? "Files below about 16 MiB make queries slow. Take a longer period, or fewer partitions."
+      ? "Files below about 16 MiB make queries slow. Take a larger flush.size or target size, a longer period, or fewer partitions."
       : "";
   };
   form.addEventListener("input", show);

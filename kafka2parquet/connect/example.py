@@ -70,7 +70,7 @@ class Example:
             ),
             Group(
                 ("When files are closed: after flush.size rows, and every ten minutes by the clock, whichever comes first.",),
-                (("flush.size", "100000"), ("rotate.schedule.interval.ms", "600000")),
+                (("flush.size", "1000000"), ("rotate.schedule.interval.ms", "600000")),
             ),
             Group(
                 ("Folders by the hour of each record's own timestamp, in this time zone.",

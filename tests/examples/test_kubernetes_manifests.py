@@ -171,11 +171,12 @@ def test_a_stop_has_time_to_flush() -> None:
 
 
 def test_the_memory_is_enough() -> None:
-    """The memory limit covers the formula of docs/operations.md for as many tasks as the CPU limit makes."""
+    """The memory limit covers the formula of docs/concepts/memory.md for as many tasks as the CPU limit makes."""
     config, limits = load_connect_config(_without_variables()), sink()["resources"]["limits"]
     tasks = task_count(config, 12, math.ceil(float(limits["cpu"])))
     assert 2 == tasks
-    needed = (270 + 220 * tasks) * MIB + config.number("kafka2parquet.memory.bytes")
+    task_bytes = 220 * MIB + 4 * config.number("s3.part.size")
+    needed = 270 * MIB + task_bytes * tasks + config.number("kafka2parquet.memory.bytes")
     assert needed <= size_bytes(limits["memory"])
     assert limits["memory"] == sink()["resources"]["requests"]["memory"]
 
