@@ -24,7 +24,7 @@ async def main(bootstrap: str, topic: str, url: str) -> None:
         ),
         converter=JsonConverter(),
         partitioner=HourlyPartitioner(),
-        rotation=RecordCountRotation(1_000_000),
+        rotation=RecordCountRotation(100_000),
         storage=FsspecStorage(url),
     )
     async with AsyncSinkTask(task) as sink:

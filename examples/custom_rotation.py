@@ -41,7 +41,7 @@ def main(bootstrap: str, topic: str, url: str) -> None:
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=topic),
         converter=JsonConverter(),
         partitioner=DefaultPartitioner(),
-        rotation=FirstOf(CheckpointRotation(), RecordCountRotation(1_000_000)),
+        rotation=FirstOf(CheckpointRotation(), RecordCountRotation(100_000)),
         storage=FsspecStorage(url),
         hooks=[report],
     ) as task:

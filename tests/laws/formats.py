@@ -108,11 +108,12 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _fraction(text: str) -> decimal.Decimal:
+def fraction(text: str) -> decimal.Decimal | str:
+    """Returns a number of JSON; one that is beyond all numbers as its text, which a column of texts may have."""
     try:
         return decimal.Decimal(text)
-    except decimal.InvalidOperation as error:
-        raise ValueError(f"{text} is beyond all numbers") from error
+    except decimal.InvalidOperation:
+        return text
 
 
 def _integer(text: str) -> int | decimal.Decimal:
@@ -124,7 +125,7 @@ def read_json(value: bytes) -> Any:
     try:
         return json.loads(
             value.decode("utf-8-sig"),
-            parse_float=_fraction,
+            parse_float=fraction,
             parse_int=_integer,
             parse_constant=_refuse,
             object_pairs_hook=_without_repetition,

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from tests.laws.formats import EPOCH, read_json
+from tests.laws.formats import EPOCH, fraction, read_json
 
 _EXACT = decimal.Context(prec=10_000, Emax=10**9, Emin=-(10**9))
 
@@ -54,7 +54,7 @@ def differences(sent: Any, row: Mapping[str, Any], *, only_columns: bool = False
 def _rescued(text: Any) -> Sequence[Any]:
     """Returns the members in the rescue column. Without that column, its name may be that of a member with any value."""
     try:
-        found = json.loads(text, parse_float=decimal.Decimal) if isinstance(text, str) else None
+        found = json.loads(text, parse_float=fraction) if isinstance(text, str) else None
     except ValueError:
         return ()
     return [*found.values()] if isinstance(found, dict) else ()

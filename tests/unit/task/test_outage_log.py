@@ -12,6 +12,7 @@ from kafka2parquet.events import ConverterRetried, StorageRetried
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.task.outages import OutageLog
 
+LOGGER = "kafka2parquet.task.outages"
 BEGIN = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)
 ONE, TWO = TopicPartition("events", 1), TopicPartition("events", 2)
 
@@ -30,7 +31,7 @@ def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 
 def test_an_outage_of_half_an_hour_takes_few_lines(caplog: pytest.LogCaptureFixture) -> None:
     """The first failed attempt is a warning, then one after each pause; what other topic-partitions try is for debugging."""
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger=LOGGER)
     log = OutageLog()
     for seconds in range(0, 1800, 5):
         log.failed(store_failed(ONE if seconds % 2 else TWO, seconds))
@@ -48,7 +49,7 @@ def test_an_outage_of_half_an_hour_takes_few_lines(caplog: pytest.LogCaptureFixt
 
 def test_the_end_is_logged_when_nobody_waits(caplog: pytest.LogCaptureFixture) -> None:
     """The last topic-partition that gets an answer ends the outage, and the next failure begins another one."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger=LOGGER)
     log = OutageLog()
     log.failed(store_failed(ONE, 0))
     log.failed(store_failed(TWO, 1))
@@ -63,7 +64,7 @@ def test_the_end_is_logged_when_nobody_waits(caplog: pytest.LogCaptureFixture) -
 
 def test_topic_partitions_that_leave_say_nothing_about_the_store(caplog: pytest.LogCaptureFixture) -> None:
     """If all that waited have gone to another task, this task doesn't know whether the store answers."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger=LOGGER)
     log = OutageLog()
     log.failed(store_failed(ONE, 0))
     log.look({TWO: None}, at(1))
@@ -73,7 +74,7 @@ def test_topic_partitions_that_leave_say_nothing_about_the_store(caplog: pytest.
 
 def test_the_registry_has_an_outage_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
     """Outages of the store and of the registry are logged one beside the other; a contract comes from the store."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger=LOGGER)
     log = OutageLog()
     log.failed(store_failed(ONE, 0))
     log.failed(ConverterRetried(TWO, SchemaRegistryUnavailableError("the registry is down"), 1, 1.0, at=at(0)))

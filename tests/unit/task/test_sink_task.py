@@ -267,7 +267,7 @@ def test_a_retry_is_logged_with_its_event(world: World, caplog: pytest.LogCaptur
 
 def test_the_end_of_an_outage_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """When a task's only topic-partition has got its file published, the log says that the store answers again."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="kafka2parquet.task.outages")
     world.storage.fail("publish", times=2)
     world.append_rows(10)
     task = world.task()
