@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.util.arrays import chosen_views
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.util.varints import read_varint
 
@@ -244,7 +245,7 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
     def take(length: int) -> bytes:
         nonlocal position
         if not 0 <= length <= len(section) - position:
-            raise ValueError(f"a header of {length} bytes, but only {len(section) - position} are left")
+            raise ValueError(f"a header of {counted(length, 'byte')}, but only {len(section) - position} are left")
         position += length
         return section[position - length : position]
 
@@ -257,7 +258,7 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
     except IndexError:
         raise ValueError("the header section ends too early") from None
     if position != len(section):
-        raise ValueError(f"the header section is {len(section)} bytes long, but its headers take {position}")
+        raise ValueError(f"the header section is {counted(len(section), 'byte')} long, but its headers take {position}")
     return tuple(pairs)
 
 

@@ -17,6 +17,7 @@ from kafka2parquet.status.model import RunnerStatus
 from kafka2parquet.task.sink_task import SinkTask
 from kafka2parquet.task.step_result import StepResult
 from kafka2parquet.util.arguments import Name, PositiveSeconds, checked
+from kafka2parquet.util.display import counted
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
@@ -159,13 +160,18 @@ class TaskRunner:
             else:
                 log.update(self.progress, time.monotonic())
         end = self.progress
-        _LOG.info("Stopped: %d rows committed, %d files, %d records rejected", end.committed_rows, end.files, end.rejected)
+        _LOG.info(
+            "Stopped: %s committed, %s, %s rejected",
+            counted(end.committed_rows, "row"),
+            counted(end.files, "file"),
+            counted(end.rejected, "record"),
+        )
         left = sum(driver.left_rows for driver in self._drivers)
         if left:
             _LOG.warning(
-                "%d rows were not durable within %.0f s; the next run reads them again. Nothing is lost.",
-                left,
+                "Not durable within %.0f s: %s. The next run reads them again. Nothing is lost.",
                 self._shutdown_timeout_s,
+                counted(left, "row"),
             )
 
     def status(self) -> RunnerStatus:
@@ -220,14 +226,14 @@ class _ProgressLog:
             return
         self._pause_s = self._interval_s if moved else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         _LOG.info(
-            "%d rows committed (%.0f/s), %d files, %d rows open, %d records rejected, lag %d, %d partitions",
-            progress.committed_rows,
+            "%s committed (%.0f/s), %s, %s open, %s rejected, lag %d, %s",
+            counted(progress.committed_rows, "row"),
             (progress.committed_rows - self._last.committed_rows) / max(passed_s, 1e-9),
-            progress.files,
-            progress.open_rows,
-            progress.rejected,
+            counted(progress.files, "file"),
+            counted(progress.open_rows, "row"),
+            counted(progress.rejected, "record"),
             progress.lag,
-            progress.partitions,
+            counted(progress.partitions, "partition"),
         )
         self._last = progress
         self._logged_at_s = now_s

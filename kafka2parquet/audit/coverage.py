@@ -11,6 +11,7 @@ import attrs
 from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.util.display import counted
 
 _NONE_COVERED: Mapping[str, CoveredFile] = {}
 _NONE_DAMAGED: Mapping[str, str] = {}
@@ -238,9 +239,9 @@ def _incomplete_gone(
     rows = sum(rows for role, rows in files if role in ("values", "rejects"))
     if (len(files), rows) == (anchor.flush_files, anchor.flush_rows):
         return []
+    had = f"{counted(anchor.flush_files or 1, 'file')} with {counted(anchor.flush_rows or 0, 'row')}"
     text = (
-        f"the flush of {anchor.key}, which was merged, had {anchor.flush_files} files with {anchor.flush_rows} rows, and there"
-        f" are {len(files)} with {rows}, merged ones included"
+        f"the flush of {anchor.key}, which was merged, had {had}, and there are {len(files)} with {rows}, merged ones included"
     )
     kind = Kind.MISSING_FILE if len(files) < (anchor.flush_files or 1) else Kind.WRONG_ROWS
     return [Finding(kind, anchor.start, anchor.end, text)]
@@ -274,7 +275,7 @@ def _incomplete(
     siblings = anchor.siblings or ()
     findings = []
     if anchor.listed_rows != anchor.flush_rows:
-        text = f"{key} counts {anchor.flush_rows} rows for its flush, but its files add up to another number"
+        text = f"{key} counts {counted(anchor.flush_rows, 'row')} for its flush, but its files add up to another number"
         findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     for sibling in siblings:
         footer = footers.get(sibling.key)
@@ -284,7 +285,7 @@ def _incomplete(
                 text = f"{sibling.key}, a file of the flush of {key}, does not exist"
                 findings.append(Finding(Kind.MISSING_FILE, anchor.start, anchor.end, text))
         elif rows != sibling.rows:
-            text = f"{sibling.key} has {rows} rows, but its anchor {key} says {sibling.rows}"
+            text = f"{sibling.key} has {counted(rows, 'row')}, but its anchor {key} says {sibling.rows}"
             findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     return findings
 

@@ -18,6 +18,7 @@ from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.parquet.footer import Role
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.util.display import counted
 
 #: The column of offsets, by the role of a file.
 _OFFSET_COLUMNS = {"values": "_kafka_offset", "rejects": "offset"}
@@ -255,7 +256,14 @@ def _compare_flush(flush: DeepFlush, storage: FsspecStorage, in_log: _LogOffsets
         if len(expected) <= rows <= len(possible):
             return []
         kind = Kind.MISSING_RECORDS if rows < len(expected) else Kind.REPEATED_RECORDS
-        return [Finding(kind, flush.start, flush.end, f"{len(expected)} records in the log, {rows} rows in the files")]
+        return [
+            Finding(
+                kind,
+                flush.start,
+                flush.end,
+                f"{counted(len(expected), 'record')} in the log, {counted(rows, 'row')} in the files",
+            )
+        ]
     findings = []
     missing = np.setdiff1d(expected, offsets)
     if len(missing):
@@ -299,4 +307,4 @@ def _between(offsets: _Int64s, start: int, end: int) -> _Int64s:
 
 def _some(offsets: _Int64s) -> str:
     shown = ", ".join(str(offset) for offset in offsets[:3].tolist())
-    return f"{len(offsets)} records, offsets {shown}{', ...' if len(offsets) > 3 else ''}"
+    return f"{counted(len(offsets), 'record')}, offsets {shown}{', ...' if len(offsets) > 3 else ''}"

@@ -9,7 +9,7 @@ import attrs
 
 from kafka2parquet.audit.coverage import Audit, Coverage, Finding
 from kafka2parquet.units import Shard
-from kafka2parquet.util.display import printable
+from kafka2parquet.util.display import counted, printable
 
 _COLUMNS = ("topic-partition", "from", "to", "committed", "flushes", "files", "rows", "findings")
 _MOST_FINDINGS = 20
@@ -47,7 +47,7 @@ def verdict(audit: Audit, *, deep: bool, shard: Shard | None = None) -> str:
     """
     rows = sum(coverage.rows for coverage in audit.coverages)
     files = sum(coverage.files for coverage in audit.coverages)
-    what = f"{rows:,} rows in {files:,} files of {len(audit.coverages)} topic-partitions"
+    what = f"{counted(rows, 'row')} in {counted(files, 'file')} of {counted(len(audit.coverages), 'topic-partition')}"
     gone = sum(coverage.covered_files for coverage in audit.coverages)
     if gone:
         what += f"; merged files {audit.merged_files:,} stand for {gone:,} deleted ones"
@@ -57,7 +57,7 @@ def verdict(audit: Audit, *, deep: bool, shard: Shard | None = None) -> str:
             "check topics, topics.dir and the name of the group."
         )
     if not audit.is_exact:
-        return f"NOT EXACT: {audit.findings} finding{'' if audit.findings == 1 else 's'}; {what}."
+        return f"NOT EXACT: {counted(audit.findings, 'finding')}; {what}."
     compared = "compared with the log" if shard is None else f"of which shard {shard} was compared with the log"
     how = compared if deep else "by their footers"
     return f"EXACT: every offset is covered once; {what}, {how}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.util.display import duration
+from kafka2parquet.util.display import counted, duration
 
 
 @attrs.frozen
@@ -42,11 +42,12 @@ class DrainProgress:
 
     def __str__(self) -> str:
         """One line for people, such as `62 % of 2,000,000 offsets are durable, 71 % are read; 31,250/s, about 19s left`."""
+        are = "is" if self.offsets == 1 else "are"
         if self.durable >= self.offsets:
-            return f"100 % of {self.offsets:,} offsets are durable"
+            return f"100 % of {counted(self.offsets, 'offset')} {are} durable"
         read = self.taken / self.offsets
         left = "" if self.left_s is None else f"; {self.offsets_per_s:,.0f}/s, about {duration(self.left_s)} left"
-        return f"{_percent(self.share)} of {self.offsets:,} offsets are durable, {_percent(read)} are read{left}"
+        return f"{_percent(self.share)} of {counted(self.offsets, 'offset')} {are} durable, {_percent(read)} {are} read{left}"
 
 
 def _percent(share: float) -> str:

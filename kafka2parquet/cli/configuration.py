@@ -13,7 +13,7 @@ from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.problems import note
-from kafka2parquet.util.display import printable
+from kafka2parquet.util.display import counted, printable
 
 
 def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = False) -> tuple[ConnectConfig, WorkerConfig]:
@@ -56,4 +56,4 @@ def problems_text(path: str, error: ConfigurationError) -> str:
     if len(error.problems) == 1:
         return f"{path} can't work: {error}"
     numbered = (f"  {number}. {printable(problem)}" for number, problem in enumerate(error.problems, 1))
-    return "\n".join([f"{path} can't work; it has {len(error.problems)} problems:", *numbered])
+    return "\n".join([f"{path} can't work; it has {counted(len(error.problems), 'problem')}:", *numbered])

@@ -10,6 +10,7 @@ from kafka2parquet.compaction.merging import MergeError, read_rows, read_schema,
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.merged.footer import MergedFooter
 from kafka2parquet.merged.plan import MergePlan, PlannedOutput
+from kafka2parquet.util.display import counted
 
 #: Floating-point types, and the integers of the same width. Integers are equal exactly if all bits are.
 _BITS = {pa.float16(): pa.int16(), pa.float32(): pa.int32(), pa.float64(): pa.int64()}
@@ -42,7 +43,7 @@ def compare(storage: MergeStorage, plan: MergePlan, output: PlannedOutput) -> in
                 raise MergeError(f"column {field.name} of {output.key} differs from the originals after row {rows}")
         rows += expected.num_rows
     if rows != output.rows:
-        raise MergeError(f"{output.key} has {rows} rows, but its plan says {output.rows}")
+        raise MergeError(f"{output.key} has {counted(rows, 'row')}, but its plan says {output.rows}")
     with storage.open(output.key) as source:
         return source.seek(0, 2)
 

@@ -21,6 +21,7 @@ from kafka2parquet.parquet.types import ParquetTypes, written_schema
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
 from kafka2parquet.storage.base import AlreadyExists
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.util.display import counted
 
 #: The column of offsets, if the sink adds one.
 _OFFSETS = pa.field("_kafka_offset", pa.int64())
@@ -75,7 +76,7 @@ class Merger:
         for table in read_rows(self._storage, output, schema):
             file.append(table)
         if file.rows != output.rows:
-            raise MergeError(f"the originals of {output.key} have {file.rows} rows, but the plan says {output.rows}")
+            raise MergeError(f"the originals of {output.key} have {counted(file.rows, 'row')}, but the plan says {output.rows}")
         return file.finish(metadata, schema)
 
 
@@ -130,7 +131,7 @@ def read_rows(storage: MergeStorage, output: PlannedOutput, schema: pa.Schema) -
                 offsets += pc.min_max(table[_OFFSETS.name]).as_py().values()
             yield table
         if rows != original.rows:
-            raise MergeError(f"{original.key} has {rows} rows, but the plan says {original.rows}")
+            raise MergeError(f"{original.key} has {counted(rows, 'row')}, but the plan says {original.rows}")
         if offsets and (min(offsets), max(offsets)) != (original.first_offset, original.last_offset):
             raise MergeError(
                 f"{original.key} has the offsets {min(offsets)} to {max(offsets)}, but the plan says {original.first_offset} to"

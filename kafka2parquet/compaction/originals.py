@@ -17,6 +17,7 @@ from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.parquet.footer import METADATA_KEY, FlushFooter
 from kafka2parquet.storage.footer_metadata import read_footer
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.util.display import counted
 
 _THREADS = 16
 
@@ -115,7 +116,7 @@ def _read(storage: MergeStorage, key: str, name: ObjectName, size_bytes: int) ->
     if footer is None or schema is None or parquet is None:
         return f"{key} was not written by kafka2parquet."
     if footer.file_rows != parquet.num_rows:
-        return f"{key} has {parquet.num_rows} rows, but its footer says {footer.file_rows}."
+        return f"{key} has {counted(parquet.num_rows, 'row')}, but its footer says {footer.file_rows}."
     if footer.role == "rejects":
         return f"{key} has rejected records, which belong into another folder."
     return Original(CoveredFile.of(key, size_bytes, footer), footer, name, clean(schema))

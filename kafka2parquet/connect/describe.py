@@ -45,6 +45,7 @@ from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.problems import Problem, ProblemKind, note
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
+from kafka2parquet.util.display import counted
 
 #: 2026-01-31 13:37 UTC, a time at which each letter of a pattern prints something different.
 _EXAMPLE_MS = 1_769_866_620_000
@@ -125,11 +126,7 @@ def _listed(title: str, findings: tuple[Problem, ...]) -> str:
 def duration(milliseconds: int) -> str:
     """Return a duration in its largest whole unit, such as `1 hour`."""
     unit_ms, unit = next(unit for unit in _UNITS if milliseconds % unit[0] == 0)
-    return _count(milliseconds // unit_ms, unit)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(milliseconds // unit_ms, unit)
 
 
 def _reading(plan: TaskPlan) -> Iterator[str]:
@@ -147,7 +144,7 @@ def _reading(plan: TaskPlan) -> Iterator[str]:
 
 def _tasks(config: ConnectConfig) -> str:
     is_fixed = config.number(TASKS) or config.tasks_max == 1
-    return f"{'' if is_fixed else 'Up to '}{_count(config.number(TASKS) or config.tasks_max, 'task')}"
+    return f"{'' if is_fixed else 'Up to '}{counted(config.number(TASKS) or config.tasks_max, 'task')}"
 
 
 def _folder_change_notes(config: ConnectConfig) -> tuple[Problem, ...]:
@@ -271,7 +268,7 @@ def example_folder(config: ConnectConfig) -> str:
 def _rotation(config: ConnectConfig) -> Iterator[str]:
     interval_ms, schedule_ms = config.number(ROTATE_INTERVAL_MS), config.number(ROTATE_SCHEDULE_INTERVAL_MS)
     yield "The open files of a topic-partition are closed and published together, whichever comes first:"
-    yield f"- after {_count(max(1, config.number(FLUSH_SIZE)), 'row')}, over all its folders"
+    yield f"- after {counted(max(1, config.number(FLUSH_SIZE)), 'row')}, over all its folders"
     if config.text(ROTATION_POLICY):
         yield f"- where {config.text(ROTATION_POLICY)} ends them"
     if interval_ms > 0 and config.partitioner.time_based:
@@ -281,7 +278,7 @@ def _rotation(config: ConnectConfig) -> Iterator[str]:
     if schedule_ms > 0:
         yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text(TIMEZONE)}"
     if config.number(PARTITIONER_MAX_OPEN_FILES) >= 0:
-        yield f"- before more than {_count(config.number(PARTITIONER_MAX_OPEN_FILES), 'file')} would be open"
+        yield f"- before more than {counted(config.number(PARTITIONER_MAX_OPEN_FILES), 'file')} would be open"
     if config.number(TARGET_FILE_BYTES) > 0:
         yield f"- when they have about {config.number(TARGET_FILE_BYTES):,} bytes"
     yield "- on an orderly stop"

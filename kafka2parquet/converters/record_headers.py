@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.varints import read_varint
 
 #: The encoding of no headers: a count of 0.
@@ -63,7 +64,7 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
                 value_bytes, value = read_varint(data, key + key_bytes)
                 if value_bytes < 0:
                     if value_bytes < -1:
-                        raise ValueError(f"a header whose value has {value_bytes} bytes")
+                        raise ValueError(f"a header whose value has {counted(value_bytes, 'byte')}")
                     nulls.append(len(bounds) // 4)
                     value_bytes = 0
                 position = value + value_bytes
@@ -73,7 +74,9 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
         except IndexError:
             raise ValueError("the header section ends too early") from None
         if position != end or count < 0:
-            raise ValueError(f"the header section is {end - start} bytes long, but its headers take {position - start}")
+            raise ValueError(
+                f"the header section is {counted(end - start, 'byte')} long, but its headers take {position - start}"
+            )
         before.append(len(bounds) // 4)
     bounds.append(bounds[-1] if bounds else 0)
     valid = np.ones(len(bounds) // 4, np.bool_)

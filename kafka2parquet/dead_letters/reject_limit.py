@@ -10,6 +10,7 @@ import attrs
 from kafka2parquet.errors import TooManyRejectsError
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.util.arguments import Count, Share, checked
+from kafka2parquet.util.display import counted
 
 
 @checked
@@ -79,11 +80,12 @@ class RejectLimitState:
     def _judge(self, last: Reject) -> None:
         if self._rejects <= self._limit.share * self._records:
             return
+        were = "was" if self._rejects == 1 else "were"
         raise TooManyRejectsError(
-            f"{self._topic_partition}: {self._rejects:,} of the last {self._records:,} records were rejected, more than the"
-            f" {self._limit.share:.3g} that kafka2parquet.reject.limit.share allows; the last one at offset {last.offset},"
-            f" stage {last.stage.value!r}: {last.reason}. Nothing is committed past what is written. Fix the settings or the"
-            " producer, or raise the limit.",
+            f"{self._topic_partition}: {self._rejects:,} of the last {counted(self._records, 'record')} {were} rejected, more"
+            f" than the {self._limit.share:.3g} that kafka2parquet.reject.limit.share allows; the last one at offset"
+            f" {last.offset}, stage {last.stage.value!r}: {last.reason}. Nothing is committed past what is written. Fix the"
+            " settings or the producer, or raise the limit.",
             topic=self._topic_partition.topic,
             partition=self._topic_partition.partition,
             offset=last.offset,

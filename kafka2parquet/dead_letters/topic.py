@@ -12,6 +12,7 @@ from kafka import KafkaAdminClient
 from kafka2parquet.consumers.kafka_python.connection.bootstrap_log import BootstrapLog, check_certificates
 from kafka2parquet.consumers.kafka_python.connection.errors import translate
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.util.display import counted
 
 _LOG = logging.getLogger(__name__)
 BOOTSTRAP_TIMEOUT_MS = 5000
@@ -73,7 +74,7 @@ def _create(admin: KafkaAdminClient, topic: str, replication_factor: int) -> Non
     error_class = kafka_errors.for_code(created["error_code"])
     if error_class not in _THERE:
         _raise(error_class, created["error_message"], topic, replication_factor)
-    _LOG.info("Dead-letter topic %s was created with 1 partition and %d replicas", topic, replication_factor)
+    _LOG.info("Dead-letter topic %s was created with 1 partition and %s", topic, counted(replication_factor, "replica"))
 
 
 def _raise(error_class: type[Exception], message: str | None, topic: str, replication_factor: int) -> None:

@@ -33,6 +33,7 @@ from kafka2parquet.object_names import ObjectName, why_no_object
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
+from kafka2parquet.util.display import counted
 
 #: The most files completed in one step, so that a flush of many files doesn't delay the next poll.
 _FILES_A_STEP = 500
@@ -235,8 +236,8 @@ def _check_rows(
         )
     raise UnknownMetadataError(
         f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
-        f" published. It has to hold {sibling.rows} records, and {rows} of them can be written now, because other records"
-        f" than before are rejected or left out. {what_to_do}",
+        f" published. It has to hold {counted(sibling.rows, 'record')}, and {rows} of them can be written now, because other"
+        f" records than before are rejected or left out. {what_to_do}",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,
     )
@@ -336,7 +337,7 @@ def _complete(
 def _why_not_staged(file: StagedFlushFile) -> str | None:
     if file.staged.rows == file.footer.file_rows:
         return None
-    return f"{file.key} has {file.staged.rows} rows, and its footer says {file.footer.file_rows}"
+    return f"{file.key} has {counted(file.staged.rows, 'row')}, and its footer says {file.footer.file_rows}"
 
 
 def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFooter) -> bool:
@@ -400,7 +401,7 @@ def _published(
         try:
             footer = context.own_footer(file.key, outcome.metadata)
         except ForeignObjectError as error:
-            ours = f"{footer.file_rows} rows of offsets {footer.first_offset} to {footer.last_offset}"
+            ours = f"{counted(footer.file_rows, 'row')} of offsets {footer.first_offset} to {footer.last_offset}"
             raise ForeignObjectError(
                 f"{error} The file to be published there has {ours}, of the flush [{footer.start}, {footer.end}).",
                 topic=footer.topic,

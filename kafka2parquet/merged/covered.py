@@ -10,6 +10,7 @@ import attrs
 
 from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.parquet.footer_fields import key_field, number, text, time_ms
+from kafka2parquet.util.display import counted
 
 
 @attrs.frozen
@@ -59,7 +60,9 @@ class CoveredFile:
             ValueError: the numbers contradict each other.
         """
         if self.end <= self.start or self.rows > self.end - self.start:
-            raise ValueError(f"{self.key}: the flush [{self.start}, {self.end}) can't have a file of {self.rows} rows")
+            raise ValueError(
+                f"{self.key}: the flush [{self.start}, {self.end}) can't have a file of {counted(self.rows, 'row')}"
+            )
         if self.first_offset >= 0 and not self.start <= self.first_offset <= self.last_offset < self.end:
             raise ValueError(f"{self.key}: offsets {self.first_offset} to {self.last_offset} are not in its flush")
         if (self.flush_rows is None) != (self.flush_files is None):

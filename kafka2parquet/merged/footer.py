@@ -11,6 +11,7 @@ import attrs
 from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.merged.fields import from_text
 from kafka2parquet.parquet.footer_fields import number, text
+from kafka2parquet.util.display import counted
 
 #: Key of the metadata entry. It is not the key of the sink's own files, so that no merged file can be mistaken for one.
 METADATA_KEY = "kafka2parquet.merged"
@@ -63,7 +64,7 @@ class MergedFooter:
             rows, covered = values.pop("rows"), values.pop("covered")
             footer = cls(covered=tuple(map(CoveredFile.from_json, covered)), **values)
             if footer.rows != rows:
-                raise ValueError(f"it counts {rows} rows, and its files have {footer.rows}")
+                raise ValueError(f"it counts {counted(rows, 'row')}, and its files have {footer.rows}")
             return footer
 
         footer: MergedFooter = from_text(content, VERSION, parse)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kafka2parquet.parquet.footer_fields import key_field, number, text, time_ms
+from kafka2parquet.util.display import counted
 
 #: Key of the metadata entry, and the format version of its text.
 METADATA_KEY = "kafka2parquet"
@@ -112,7 +113,9 @@ class FlushFooter:
         if self.end <= self.start:
             raise ValueError(f"the flush [{self.start}, {self.end}) ends where it starts, or before")
         if self.flush_rows > self.end - self.start or self.file_rows > self.end - self.start:
-            raise ValueError(f"the flush [{self.start}, {self.end}) can't have {max(self.flush_rows, self.file_rows)} rows")
+            raise ValueError(
+                f"the flush [{self.start}, {self.end}) can't have {counted(max(self.flush_rows, self.file_rows), 'row')}"
+            )
         if self.first_offset >= 0 and not self.start <= self.first_offset <= self.last_offset < self.end:
             raise ValueError(
                 f"the offsets {self.first_offset} to {self.last_offset} are not in the flush [{self.start}, {self.end})"

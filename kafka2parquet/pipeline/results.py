@@ -12,6 +12,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted, Partitioned, Rows
 from kafka2parquet.util.arrays import is_rising_subset
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.user_parts import ask
 
 _OTHER_OFFSETS = "returned offsets that it was not given, or in another order."
@@ -49,7 +50,7 @@ def _why_not_converted(result: object, batch: ConsumedBatch) -> str | None:
         return f"returned {type(result).__name__}; it has to return Converted."
     for rows in result.groups:
         if rows.table.num_rows != len(rows):
-            return f"returned {rows.table.num_rows} rows with {len(rows)} offsets."
+            return f"returned {counted(rows.table.num_rows, 'row')} with {counted(len(rows), 'offset')}."
         if not _is_subset(rows.offsets, batch.offsets):
             return _OTHER_OFFSETS
     tombstones = 0 if result.tombstones is None else len(result.tombstones)
@@ -62,7 +63,8 @@ def _why_not_partitioned(result: object, rows: Rows) -> str | None:
         return f"returned {type(result).__name__}; it has to return Partitioned."
     made = result.rows
     if not len(made) == len(made.codes) == len(made.timestamps_ms):
-        return f"returned {len(made)} rows with {len(made.codes)} codes and {len(made.timestamps_ms)} times."
+        codes_and_times = f"{counted(len(made.codes), 'code')} and {counted(len(made.timestamps_ms), 'time')}"
+        return f"returned {counted(len(made), 'row')} with {codes_and_times}."
     codes = made.codes.to_numpy(zero_copy_only=False)
     if len(made) and not (made.codes.null_count == 0 <= codes.min() <= codes.max() < len(made.encoded_partitions)):
         return f"returned codes beyond its {len(made.encoded_partitions)} encoded partitions."
@@ -86,6 +88,6 @@ def _why_not_all(what: str, given: int, rows: int, rejects: int, tombstones: int
     if given == rows + rejects + tombstones:
         return None
     return (
-        f"made {rows} rows, {rejects} rejects and {tombstones} tombstones of {given} {what}. Each has to become one of these,"
-        " once."
+        f"made {counted(rows, 'row')}, {counted(rejects, 'reject')} and {counted(tombstones, 'tombstone')} of {given} {what}."
+        " Each has to become one of these, once."
     )

@@ -11,6 +11,8 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.util.display import counted
+
 DECIMAL = "org.apache.kafka.connect.data.Decimal"
 DATE = "org.apache.kafka.connect.data.Date"
 TIME = "org.apache.kafka.connect.data.Time"
@@ -161,7 +163,7 @@ def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
 
 def _fixed(size_bytes: int) -> pa.DataType:
     if not 0 <= size_bytes < 1 << 31:  # Arrow doesn't check the size
-        raise ValueError(f"a fixed has {size_bytes} bytes")
+        raise ValueError(f"a fixed has {counted(size_bytes, 'byte')}")
     return pa.binary(size_bytes) if size_bytes <= _MAX_FIXED_BYTES else pa.binary()
 
 

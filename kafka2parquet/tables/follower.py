@@ -48,6 +48,7 @@ from kafka2parquet.tables.published import PublishedFlushes, ValuesFile
 from kafka2parquet.tables.recorder import TableRecorder
 from kafka2parquet.tables.target import DataFile, LogId, RefusedFileError, TableTarget
 from kafka2parquet.util.arguments import Count, Name, PositiveSeconds, checked
+from kafka2parquet.util.display import counted
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 16
@@ -178,7 +179,7 @@ class CatalogFollower:
             attempts.succeeded()
             rows = sum(file.rows for file in files)
             self._recorder.registered(len(files), rows)
-            _LOG.info("%s: registered %d files with %d rows", self._target.name, len(files), rows)
+            _LOG.info("%s: registered %s with %s", self._target.name, counted(len(files), "file"), counted(rows, "row"))
             done = attrs.evolve(done, commits=done.commits + 1, files=done.files + len(files), rows=done.rows + rows)
 
     def follow(

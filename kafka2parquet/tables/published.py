@@ -17,6 +17,7 @@ from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.tables.files import location_of, read_parquet_metadata
 from kafka2parquet.tables.log import CommittedOffsets, TopicLog
 from kafka2parquet.tables.target import DataFile
+from kafka2parquet.util.display import counted
 
 
 @attrs.frozen
@@ -149,7 +150,7 @@ class PublishedFlushes:
         if parquet is None:
             return Finding(Kind.MISSING_FILE, 0, 0, f"{file.key} was deleted while it was read")
         if parquet.num_rows != file.rows:
-            text = f"{file.key} has {parquet.num_rows} rows, but its anchor says {file.rows}"
+            text = f"{file.key} has {counted(parquet.num_rows, 'row')}, but its anchor says {file.rows}"
             return Finding(Kind.WRONG_ROWS, 0, 0, text)
         return DataFile(
             file.key,
@@ -189,7 +190,7 @@ class PublishedFlushes:
             text = f"[{anchor.start}, {end}) is in {key} and in a flush before it"
             return Finding(Kind.OVERLAP, anchor.start, end, text)
         if anchor.listed_rows != anchor.flush_rows:
-            text = f"{key} counts {anchor.flush_rows} rows for its flush, but its files add up to another number"
+            text = f"{key} counts {counted(anchor.flush_rows, 'row')} for its flush, but its files add up to another number"
             return Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text)
         siblings = anchor.siblings or ()
         missing = next((sibling.key for sibling in siblings if sibling.key not in self._sizes_bytes), None)

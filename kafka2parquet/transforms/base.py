@@ -16,6 +16,7 @@ from kafka2parquet.rows import Transformed as Transformed  # exported, for trans
 from kafka2parquet.transforms.properties import made_of
 from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.bisection import bisect_failures
+from kafka2parquet.util.display import counted
 
 #: Most characters of a reason. A message from Arrow may quote a long value.
 MAX_REASON = 300
@@ -102,7 +103,7 @@ class TableTransform(Transform):
             return Transformed(self._evolved(rest) if len(rest) else rest, rejects)
         except ValueError as error:
             raise UsageError(
-                f"{type(self).__name__} accepts each of {len(rest)} rows alone and refuses them together: {error}. A"
+                f"{type(self).__name__} accepts each of {counted(len(rest), 'row')} alone and refuses them together: {error}. A"
                 " transform has to treat each row independently."
             ) from error
 
@@ -114,8 +115,8 @@ class TableTransform(Transform):
             raise UsageError(f"{type(self).__name__} returned {type(table).__name__}; it has to return a pyarrow.Table.")
         if table.num_rows != len(rows):
             raise UsageError(
-                f"{type(self).__name__} turned {len(rows)} rows into {table.num_rows}; it has to keep them all. Filter leaves"
-                " rows out."
+                f"{type(self).__name__} turned {counted(len(rows), 'row')} into {table.num_rows}; it has to keep them all."
+                " Filter leaves rows out."
             )
         return attrs.evolve(rows, table=table)
 

@@ -18,6 +18,7 @@ from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, is_rising_subset
 from kafka2parquet.util.cache import BoundedCache
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.user_parts import ask
 
 
@@ -89,7 +90,7 @@ def _why_not_transformed(transformed: object, rows: Rows) -> str | None:
         return f"returned {type(transformed).__name__}; it has to return Transformed."
     for after in (transformed.rows, *transformed.others):
         if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
-            return f"returned {after.table.num_rows} rows with {len(after)} offsets."
+            return f"returned {counted(after.table.num_rows, 'row')} with {counted(len(after), 'offset')}."
         if after.offsets is not rows.offsets and not is_rising_subset(after.offsets.to_numpy(), rows.offsets.to_numpy()):
             return "returned offsets that it was not given, or in another order."
     if transformed.others and len(np.unique(offsets := _all_offsets(transformed.groups))) < len(offsets):

@@ -16,6 +16,7 @@ from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.header_keys import Mask
 from kafka2parquet.transforms.predicates import Predicate
 from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.display import counted
 
 
 @checked
@@ -65,7 +66,7 @@ class Where(Transform):
         if not isinstance(holds, np.ndarray) or holds.dtype != np.bool_ or holds.shape != (len(rows),):
             raise UsageError(
                 f"The predicate {type(self._predicate).__name__} has to return a numpy array with one boolean for each of"
-                f" {len(rows)} rows."
+                f" {counted(len(rows), 'row')}."
             )
         return ~holds if self._negate else holds
 

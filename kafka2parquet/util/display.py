@@ -47,9 +47,19 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f"{_ELLIPSIS}{text[len(text) - width + 1 :]}" if width > 1 else _ELLIPSIS
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a noun as it follows a number: `file` for 1, and else `files`."""
+    return noun if number == 1 else f"{noun}{'es' if noun.endswith(('s', 'sh', 'ch', 'x')) else 's'}"
+
+
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `1 file` and `2 files`."""
-    return f"{amount(number)} {noun}{'' if number == 1 else 's'}"
+    """Return a number in full with its noun, such as `1 file` and `18,234 files`."""
+    return f"{number:,} {plural(number, noun)}"
+
+
+def about(number: int, noun: str) -> str:
+    """Return a number with at most four digits and its noun, such as `1 file` and `18.2 k files`."""
+    return f"{amount(number)} {plural(number, noun)}"
 
 
 def printable(text: str) -> str:

@@ -169,7 +169,7 @@ def test_a_stop_says_so_and_what_it_leaves(caplog: pytest.LogCaptureFixture) -> 
     assert [
         "Stopping: 7 open rows are flushed and committed, within 12 s at most.",
         "Stopped: 0 rows committed, 0 files, 0 records rejected",
-        "7 rows were not durable within 12 s; the next run reads them again. Nothing is lost.",
+        "Not durable within 12 s: 7 rows. The next run reads them again. Nothing is lost.",
     ] == caplog.messages
 
 

@@ -18,7 +18,7 @@ from kafka2parquet.connect.describe import Description, describe
 from kafka2parquet.connect.forms.properties import source_name
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem
-from kafka2parquet.util.display import printable
+from kafka2parquet.util.display import counted, printable
 
 EXIT_GOOD = 0
 EXIT_NOT_GOOD = 1
@@ -110,7 +110,7 @@ def _print_summary(checked: Sequence[Checked]) -> None:
     bad = [each for each in checked if each.error is not None]
     doubtful = [each for each in checked if each.warnings]
     good = len(checked) - len(bad) - len(doubtful)
-    tell(f"{len(checked)} files: {len(bad)} can't work, {len(doubtful)} with warnings, {good} good.")
+    tell(f"{counted(len(checked), 'file')}: {len(bad)} can't work, {len(doubtful)} with warnings, {good} good.")
     for each in bad:
         if each.error is not None:
             tell("\n" + problems_text(each.file, each.error))

@@ -32,6 +32,7 @@ from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.events import generate_events
 from kafka2parquet.testing.producing import produce
+from kafka2parquet.util.display import counted, plural
 
 _PARTITIONS = 4
 _SPAN = datetime.timedelta(hours=3)
@@ -126,7 +127,7 @@ def _run(options: argparse.Namespace) -> int:
             raise ConfigurationError(
                 f"--to {url}: the folder can't be created: {error.strerror}. Choose another folder."
             ) from error
-    print(f"Making {options.events:,} events of three hours ...", flush=True)
+    print(f"Making {counted(options.events, 'event')} of three hours ...", flush=True)
     begin = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - _SPAN
     values, timestamps_ms = generate_events(options.events, begin, _SPAN, 1)
     with _topic(options.bootstrap_server, topic, values, timestamps_ms) as bootstrap:
@@ -207,7 +208,8 @@ class _ProgressLines:
 
 
 def _progress(progress: Progress) -> str:
-    return f"{progress.records:>9,} records read, {progress.files:>3} files published"
+    read, published = plural(progress.records, "record"), plural(progress.files, "file")
+    return f"{progress.records:>9,} {read} read, {progress.files:>3} {published} published"
 
 
 def _show_tree(url: str, files: list[FilePublished]) -> None:
@@ -218,7 +220,7 @@ def _show_tree(url: str, files: list[FilePublished]) -> None:
         if path != folder:
             folder = path
             print(f"  {folder}/")
-        print(f"    {name:<60} {file.rows:>9,} rows {file.size_bytes:>12,} bytes")
+        print(f"    {name:<60} {file.rows:>9,} {plural(file.rows, 'row'):<4} {file.size_bytes:>12,} bytes")
     rows = [file.rows for file in files]
     if rows and min(rows) < _SMALL_SHARE * max(rows):
         print(

@@ -19,7 +19,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LITTLE, LogReader
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.util.display import duration
+from kafka2parquet.util.display import counted, duration
 
 EXIT_SHOWN = 0
 _JSON_VERSION = 1
@@ -78,7 +78,9 @@ def _summary(group_id: str, lags: Sequence[PartitionLag]) -> str:
     margins_s = [lag.retention_margin_s for lag in lags if lag.retention_margin_s is not None]
     lost = sum(lag.lost_records for lag in lags)
     oldest = f", the oldest for {duration(oldest_s)}" if records else ""
-    sentences = [f"Group {group_id}: records in {len(lags)} topic-partitions that are not durable: {records:,}{oldest}."]
+    sentences = [
+        f"Group {group_id}: records in {counted(len(lags), 'topic-partition')} that are not durable: {records:,}{oldest}."
+    ]
     if margins_s:
         sentences.append(f"Kafka may delete the first of them in {duration(min(margins_s))}.")
     if lost:

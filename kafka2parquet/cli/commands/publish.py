@@ -25,6 +25,7 @@ from kafka2parquet.tables.destination import FORMS, TOPIC, destinations, make_ta
 from kafka2parquet.tables.follower import CatalogFollower
 from kafka2parquet.tables.log import KafkaTopicLog
 from kafka2parquet.tables.progress import Followed
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.stop_signals import SIGNAL_POLL_S, stopping_on_signals
 
 EXIT_REGISTERED = 0
@@ -134,8 +135,8 @@ def _threads(stop: threading.Event, count: int) -> Iterator[concurrent.futures.T
 
 def _text(topic: str, found: Followed) -> str:
     lines = [
-        f"{topic}: registered files {found.files:,} with rows {found.rows:,} in transactions {found.commits:,};"
-        f" committed offsets that are not in the table: {found.lag_offsets:,}"
+        f"{topic}: registered {counted(found.files, 'file')} with {counted(found.rows, 'row')} in"
+        f" {counted(found.commits, 'transaction')}; committed offsets that are not in the table: {found.lag_offsets:,}"
     ]
     for partition in found.partitions:
         if partition.finding is not None:

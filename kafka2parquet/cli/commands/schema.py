@@ -31,7 +31,7 @@ from kafka2parquet.records import ConsumedBatch, Reject, TopicPartition
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
-from kafka2parquet.util.display import printable
+from kafka2parquet.util.display import counted, printable
 
 _ACTIONS = {
     "show": "print the stored schema of a topic, or a line for each topic",
@@ -117,7 +117,7 @@ def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVe
                 tell(f"{topic}: no stored schema")
             else:
                 url = versions.url(topic, newest.number)
-                tell(f"{topic}: version {newest.number} of {newest.created_at}, {len(newest.schema)} columns, {url}")
+                tell(f"{topic}: version {newest.number} of {newest.created_at}, {counted(len(newest.schema), 'column')}, {url}")
         return EXIT_OK
     topic = _topic(options, config)
     version = versions.newest(topic) if options.version is None else versions.read(topic, options.version)
@@ -186,14 +186,15 @@ def _learn(
         if len(valued):
             records += len(valued)
             rejects += converter.convert(valued).rejects
-    tell(f"{records} records were read, {len(rejects)} of them don't fit.", to=sys.stderr)
+    were, do = "was" if records == 1 else "were", "doesn't" if len(rejects) == 1 else "don't"
+    tell(f"{counted(records, 'record')} {were} read, {len(rejects):,} of them {do} fit.", to=sys.stderr)
     for reject in rejects[:_MOST_REASONS]:
         tell(f"  {reject.topic_partition}, offset {reject.offset}: {printable(reject.reason)}", to=sys.stderr)
     if not len(learned.schema):
         raise ConfigurationError(
             f"The schema of topic {topic} can't be learned: none of these records has a member with a value."
         )
-    because_of = f"learned from {records} records of {source}"
+    because_of = f"learned from {counted(records, 'record')} of {source}"
     version = next_version(topic, before, learned.schema, clock=SystemClock(), because_of=because_of)
     tell(version.to_json().decode(), end="")
     return _store(versions, before, version) if options.write else EXIT_OK

@@ -21,7 +21,7 @@ from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
-from kafka2parquet.util.display import duration
+from kafka2parquet.util.display import counted, duration
 
 _LOG = logging.getLogger(__name__)
 _VERSION = 1
@@ -160,28 +160,36 @@ def _written(path: str, content: Mapping[str, Any]) -> Iterator[Path]:
 
 def plan_text(name: str, ranges: Ranges) -> str:
     """Return what a run is about to do: a line for each topic-partition, as far as they are few."""
-    lines = [f"{name}: {ranges.offsets:,} offsets in {len(ranges.of)} topic-partitions, consumer group {ranges.group_id}"]
+    what = f"{counted(ranges.offsets, 'offset')} in {counted(len(ranges.of), 'topic-partition')}"
+    lines = [f"{name}: {what}, consumer group {ranges.group_id}"]
     shown = list(ranges)[:_MOST_LINES]
     width = max((len(str(topic_partition)) for topic_partition, _ in shown), default=0)
     lines += [f"  {str(each).ljust(width)}  from {range_.start:,} to {range_.end:,}" for each, range_ in shown]
     if len(ranges.of) > len(shown):
-        lines.append(f"  and {len(ranges.of) - len(shown)} more topic-partitions; --range FILE writes all to a file")
+        left_out = counted(len(ranges.of) - len(shown), "more topic-partition")
+        lines.append(f"  and {left_out}; --range FILE writes all to a file")
     return "\n".join(lines)
 
 
 def summary_text(result: DrainResult, duration_s: float) -> str:
     """Return what a run did, in one line."""
     done = (
-        f"{result.files:,} files, {result.committed_rows:,} rows, {result.file_bytes:,} bytes, {result.rejected:,} rejects in"
-        f" {duration(duration_s)}"
+        f"{counted(result.files, 'file')}, {counted(result.committed_rows, 'row')}, {counted(result.file_bytes, 'byte')},"
+        f" {counted(result.rejected, 'reject')} in {duration(duration_s)}"
     )
-    complete = sum(each.is_complete for each in result.partitions)
+    complete, total = sum(each.is_complete for each in result.partitions), len(result.partitions)
     if not result.is_complete:
-        ends = f"{complete} of {len(result.partitions)} topic-partitions are at their end"
+        ends = (
+            "its topic-partition is not at its end"
+            if total == 1
+            else f"{complete} of {total} topic-partitions are at their end"
+        )
         return f"ENDED BEFORE: {ends}; this run: {done}. Run the same command again to continue."
     if not result.files and not result.committed_rows:
-        return f"COMPLETE before: all {complete} topic-partitions were at their end, and this run wrote nothing."
-    return f"COMPLETE: all {complete} topic-partitions are at their end; this run: {done}."
+        ends = "its topic-partition was at its end" if total == 1 else f"all {total} topic-partitions were at their end"
+        return f"COMPLETE before: {ends}, and this run wrote nothing."
+    ends = "its topic-partition is at its end" if total == 1 else f"all {total} topic-partitions are at their end"
+    return f"COMPLETE: {ends}; this run: {done}."
 
 
 def _sum(counts: Any) -> Counts:

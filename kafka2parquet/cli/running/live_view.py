@@ -13,7 +13,7 @@ from rich.text import Text
 from kafka2parquet.cli.running.live_rows import rows_of
 from kafka2parquet.cli.running.live_table import table_of
 from kafka2parquet.status import RunnerStatus, TaskStatus
-from kafka2parquet.util.display import amount, counted, duration, printable, size
+from kafka2parquet.util.display import about, amount, counted, duration, printable, size
 from kafka2parquet.util.secrets import without_credentials
 
 _GAP = "   "
@@ -111,7 +111,7 @@ def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
         budget_bytes = max(task.memory_budget_bytes for task in tasks)
         yield Text(f"memory {size(sum(task.memory_used_bytes for task in tasks))} of {size(budget_bytes)}")
         yield Text(f"staged {size(sum(task.staging_bytes for task in tasks))}")
-    yield Text(f"{amount(totals.committed_rows)} rows in {counted(totals.files, 'file')}, {size(totals.file_bytes)}")
+    yield Text(f"{about(totals.committed_rows, 'row')} in {about(totals.files, 'file')}, {size(totals.file_bytes)}")
     if totals.rejected:
         yield Text(f"{amount(totals.rejected)} rejected", style="yellow")
     if totals.lost:

@@ -11,6 +11,7 @@ from kafka2parquet.connect.forms.document import Document, is_list
 from kafka2parquet.connect.forms.properties import Properties
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem, warning
+from kafka2parquet.util.display import counted
 
 _NO_CONNECTOR = (
     "The configuration contains no connector. A configuration is a JSON object of properties, alone or beside a name "
@@ -90,7 +91,7 @@ def choose_connector(connectors: list[Connector], name: str | None) -> Connector
     if name is None:
         if len(connectors) > 1:
             raise ConfigurationError(
-                f"The configuration contains {len(connectors)} connectors: {', '.join(names)}. "
+                f"The configuration contains {counted(len(connectors), 'connector')}: {', '.join(names)}. "
                 "Choose one with --name NAME (in Python: name=…)."
             )
         return connectors[0]
@@ -98,7 +99,9 @@ def choose_connector(connectors: list[Connector], name: str | None) -> Connector
         return attrs.evolve(connectors[0], name=name)
     chosen = [connector for connector in connectors if connector.known_as == name]
     if len(chosen) > 1:
-        raise ConfigurationError(f"{len(chosen)} connectors in the configuration are called {name}. Keep one of them.")
+        raise ConfigurationError(
+            f"{counted(len(chosen), 'connector')} in the configuration are called {name}. Keep one of them."
+        )
     if not chosen and len(connectors) == 1:
         raise ConfigurationError(
             f"--name {name}: the connector in the configuration is called {names[0]}. The name decides the consumer group, and "

@@ -26,6 +26,7 @@ from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.errors import ConfigurationError, collecting
 from kafka2parquet.events import Hook
 from kafka2parquet.problems import Problem
+from kafka2parquet.util.display import counted
 
 _TOPIC = "errors.deadletterqueue.topic.name"
 
@@ -151,9 +152,8 @@ def describe_rejects(config: ConnectConfig) -> Iterator[str]:
         yield "A record that can be read but not written ends the task, as in Connect, because nothing would report it."
     limit = make_reject_limit(config)
     if limit is not None:
-        yield (
-            f"More than {limit.share * 100:g} % of the last {limit.window_rows:,} records of a topic-partition end the task."
-        )
+        records = counted(limit.window_rows, "record")
+        yield f"More than {limit.share * 100:g} % of the last {records} of a topic-partition end the task."
 
 
 def _kept(config: ConnectConfig) -> Iterator[str]:

@@ -16,6 +16,7 @@ from kafka2parquet.connect.properties.names import (
 from kafka2parquet.connect.properties.option import Value, at_least, between, one_of, simple_name
 from kafka2parquet.connect.properties.storage import JSON_ONLY, LONG_MAX, format_class, view_formats
 from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, password, string, string_list
+from kafka2parquet.util.display import counted
 
 S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
@@ -56,7 +57,7 @@ def customer_key(value: Value) -> None:
     except ValueError:
         raise ValueError("not base64") from None
     if size != 32:
-        raise ValueError(f"the key has {size} bytes in base64 instead of 32")
+        raise ValueError(f"the key has {counted(size, 'byte')} in base64 instead of 32")
 
 
 def tag_pairs(value: Value) -> None:

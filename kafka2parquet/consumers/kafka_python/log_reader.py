@@ -21,6 +21,7 @@ from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatche
 from kafka2parquet.consumers.retention import retention_request, retentions_ms
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
+from kafka2parquet.util.display import counted
 
 _TIMEOUT_MS = 30_000
 _POLL_MS = 500
@@ -189,7 +190,7 @@ class LogReader:
                         del waiting[name]
                         self._client.pause(name)
                 if time.monotonic() - heard_at > _TIMEOUT_MS / 1000:
-                    raise KafkaUnavailableError(f"Kafka returns no data for {len(waiting)} topic-partitions.")
+                    raise KafkaUnavailableError(f"Kafka returns no data for {counted(len(waiting), 'topic-partition')}.")
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, "reading first records") from error
         return found

@@ -18,6 +18,7 @@ import pyarrow as pa
 from kafka2parquet.consumers.record_batches.decompression import CorruptDataError
 from kafka2parquet.consumers.record_batches.headers import APPEND_TIME, Headers
 from kafka2parquet.util.arrays import INLINE_BYTES, VIEW
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.varints import read_varint, read_varints
 
 Int64s = npt.NDArray[np.int64]
@@ -125,7 +126,9 @@ def _check_ends(record_ends: Int64s, starts: Int64s, ends: Int64s, counts: Int64
     filled = counts > 0
     found[filled] = record_ends[np.cumsum(counts)[filled] - 1]
     for batch in np.flatnonzero(found != ends)[:1].tolist():
-        raise CorruptDataError(f"{ends[batch] - found[batch]} bytes are left over after {counts[batch]} records")
+        raise CorruptDataError(
+            f"left over after {counted(counts[batch], 'record')}: {counted(ends[batch] - found[batch], 'byte')}"
+        )
 
 
 def _find_records(data: bytes | memoryview, position: int, end: int, count: int, places: list[int]) -> None:

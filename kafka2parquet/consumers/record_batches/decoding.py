@@ -23,6 +23,7 @@ from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatche
 from kafka2parquet.consumers.record_batches.headers import CODEC, CRC_FROM, HEADER_BYTES, Headers
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.util.display import counted
 
 #: Each record counts as at least this many bytes: the memory for its offset, its timestamp and the views of its content.
 _RECORD_BYTES = 64
@@ -205,7 +206,7 @@ def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memory
     if calc_crc32c(data[start + CRC_FROM : end]) != crc:
         raise WrongChecksumError
     if not 0 <= records * _RECORD_BYTES <= limits.batch_bytes:
-        raise CorruptDataError(f"its header says that it holds {records} records")
+        raise CorruptDataError(f"its header says that it holds {counted(records, 'record')}")
     body = data[start + HEADER_BYTES : end]
     codec = attributes & CODEC
     return _decompressor.decompress(codec, body, limits.batch_bytes) if codec else body

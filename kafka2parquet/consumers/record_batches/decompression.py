@@ -18,6 +18,8 @@ import lz4.frame
 import snappy
 import zstandard
 
+from kafka2parquet.util.display import counted
+
 #: Default limit for the decompressed bytes of one batch.
 MOST_BATCH_BYTES = 256 << 20
 
@@ -153,7 +155,7 @@ def _unsnappy(body: bytes, most_bytes: int) -> bytes:
         (size,) = struct.unpack_from(">i", body, position)
         position += 4
         if not 0 <= size <= len(body) - position:
-            raise EOFError(f"a block of {size} bytes, but only {len(body) - position} are left")
+            raise EOFError(f"a block of {counted(size, 'byte')}, but only {len(body) - position} are left")
         content.write(_unsnappy_block(body[position : position + size], content.tell(), most_bytes))
         position += size
     return content.getvalue()

@@ -27,6 +27,7 @@ import pyarrow.json
 from kafka2parquet.converters.json.lines import content_of, has_only_newlines, json_lines
 from kafka2parquet.converters.json.numbers import has_floats, rounds_integers
 from kafka2parquet.converters.json.sparse import ends_of_names, last_characters, parse_sparse
+from kafka2parquet.util.display import counted
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WORD_BYTES = 8
@@ -178,7 +179,7 @@ class Objects:
         except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
             raise _refused(exc) from exc
         if table.num_rows != len(self):
-            raise ValuesRefused(f"{len(self)} values hold {table.num_rows} documents")
+            raise ValuesRefused(f"{counted(table.num_rows, 'document')} in {counted(len(self), 'value')}")
         return table
 
     def inferred(self, schema: pa.Schema) -> pa.Schema:

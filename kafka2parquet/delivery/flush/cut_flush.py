@@ -15,6 +15,7 @@ from kafka2parquet.delivery.flush.quarantine import REJECTS_SCHEMA
 from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
+from kafka2parquet.util.display import counted
 
 #: Longer layouts are not written to the footer. Only recovery under another configuration needs a layout.
 MAX_LAYOUT_CHARACTERS = 1 << 20
@@ -101,11 +102,11 @@ class Flush:
         interrupt or another thread cut an append short.
         """
         if sum(file.rows for file in self.files) != self.rows:
-            return f"its files count {sum(file.rows for file in self.files)} records, the flush {self.rows}"
+            return f"its files count {counted(sum(file.rows for file in self.files), 'record')}, the flush {self.rows}"
         for file, role, content in self.parts:
             has_fewer_values = role == "values" and len(file.contents) > 1  # tombstones have keys and headers only
             if content.rows > file.rows or (content.rows < file.rows and not has_fewer_values):
-                return f"a file of {role} has {content.rows} rows, of {file.rows} records"
+                return f"a file of {role} has {counted(content.rows, 'row')}, of {counted(file.rows, 'record')}"
             if file.rows and not self.start <= file.first_offset <= file.last_offset < self.end:
                 return f"a file of {role} has records of offsets {file.first_offset} to {file.last_offset}"
         return None

@@ -79,7 +79,7 @@ TASKS = Check(
         Cause(
             "idle-tasks",
             {"tasks": "10", "partitions": "4"},
-            "kafka2parquet.tasks is {tasks}, and all topics together have {partitions} partitions: some tasks will have"
+            "kafka2parquet.tasks is {tasks}, and the topics' partitions are enough for {partitions}: some tasks will have"
             " nothing to do.",
             "Remove the setting, or lower the number. Idle tasks cost a thread and a connection each.",
             Level.WARNING,

@@ -11,6 +11,7 @@ from kafka2parquet.errors import CatalogUnavailableError, ConfigurationError
 from kafka2parquet.tables.glue.table import GONE, GlueTable, columns_of, values_of
 from kafka2parquet.tables.partition_catalog import CatalogPartition
 from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.display import counted
 
 _BATCH = 1000  # the limit of BatchGetPartition
 #: The fields of a partition that UpdatePartition takes back.
@@ -63,7 +64,7 @@ class GluePartitions:
                 partitions |= {tuple(each["Values"]): _found(each) for each in answer["Partitions"]}
                 left = answer.get("UnprocessedKeys", ())
                 if len(left) == len(batch):
-                    raise CatalogUnavailableError(f"{self.name}: Glue answers for none of {len(batch)} partitions.")
+                    raise CatalogUnavailableError(f"{self.name}: Glue answers for none of {counted(len(batch), 'partition')}.")
                 wanted += left
         return {folder: partitions[tuple(found)] for folder, found in self._values.items() if tuple(found) in partitions}
 

@@ -17,6 +17,7 @@ from kafka.record import MemoryRecords
 from kafka.record.util import calc_crc32c
 
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
+from kafka2parquet.util.display import counted
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 Headers = Sequence[tuple[str, bytes | None]]
@@ -163,7 +164,7 @@ def build_batches(
     count = len(values)
     for name, column in (("timestamps_ms", timestamps_ms), ("keys", keys), ("headers", headers)):
         if column is not None and len(column) != count:
-            raise ValueError(f"{count} values but {len(column)} {name}")
+            raise ValueError(f"{counted(count, 'value')} but {len(column)} {name}")
     times_ms: list[int] = np.asarray(timestamps_ms, np.int64).tolist()
     varints = _VarintTable()
     codec, compress = _CODECS[compression]

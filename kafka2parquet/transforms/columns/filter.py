@@ -25,6 +25,7 @@ from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.arrays import one_array
 from kafka2parquet.util.bisection import bisect_failures
 from kafka2parquet.util.cache import BoundedCache
+from kafka2parquet.util.display import counted
 
 #: Arrow's message for a field that an expression needs and a table lacks. Can go once Arrow reports the field in another way.
 _NO_MATCH = re.compile(r"No match for (?P<fields>FieldRef\.\w+\(.*?\)+) in ")
@@ -108,9 +109,8 @@ class Filter(Transform):
         if isinstance(mask, pa.ChunkedArray):
             mask = one_array(mask)
         if not isinstance(mask, pa.Array) or not pa.types.is_boolean(mask.type) or len(mask) != table.num_rows:
-            raise UsageError(
-                f"The condition of Filter ({self._name}) has to return one boolean for each of {table.num_rows} rows."
-            )
+            rows = counted(table.num_rows, "row")
+            raise UsageError(f"The condition of Filter ({self._name}) has to return one boolean for each of {rows}.")
         return mask
 
     def _by_halves(self, table: pa.Table, refusals: Refusals) -> pa.Array:

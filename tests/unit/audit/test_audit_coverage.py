@@ -111,7 +111,7 @@ def test_strays_are_findings() -> None:
     audit = Audit((found,), (stray("topics/events/<a>-copy.parquet", footer(0, 10)), stray("topics/events/x.parquet", None)))
 
     assert not audit.is_exact
-    assert verdict(audit, deep=False).startswith("NOT EXACT: 2 findings; 10 rows in 1 files")
+    assert verdict(audit, deep=False).startswith("NOT EXACT: 2 findings; 10 rows in 1 file of 1 topic-partition.")
     *_, copied, foreign = table(audit).splitlines()
     assert copied.startswith(
         "stray file: topics/events/<a>-copy.parquet is a copied or renamed file of events-0, offsets [0, 10)"

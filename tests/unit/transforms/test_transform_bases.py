@@ -169,7 +169,7 @@ def test_foreign_offsets_are_refused(offsets: list[int]) -> None:
 
 def test_table_and_offsets_have_to_agree() -> None:
     """A table that was shortened without its offsets is refused."""
-    with pytest.raises(UsageError, match="returned 1 rows with 2 offsets"):
+    with pytest.raises(UsageError, match="returned 1 row with 2 offsets"):
         _apply(Odd(table=pa.table({"n": [1]})), rows=rows_of(pa.table({"n": [1, 2]})))
 
 

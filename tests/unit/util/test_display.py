@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet.util.display import amount, counted, duration, shortened, size
+from kafka2parquet.util.display import about, amount, counted, duration, shortened, size
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,7 @@ def test_shortened_keeps_the_end() -> None:
 
 
 def test_counted() -> None:
-    """One thing is named in the singular."""
-    assert ["0 files", "1 file", "18.2 k files"] == [counted(number, "file") for number in (0, 1, 18_234)]
+    """One thing is named in the singular, and several as English forms plurals; numbers have all digits or few."""
+    numbers = (0, 1, 18_234)
+    assert ["0 files", "1 file", "18,234 files"] == [counted(number, "file") for number in numbers]
+    assert ["0 flushes", "1 flush", "18.2 k flushes"] == [about(number, "flush") for number in numbers]

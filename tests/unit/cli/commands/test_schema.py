@@ -76,7 +76,7 @@ def test_proposes_a_schema_from_a_file(run: Run, tmp_path: Path) -> None:
     code, out, err = run("learn", "--from", lines(tmp_path, b'{"a": 1}', b"", b'{"a": 2.5, "b": ["x"]}', b'{"a": "x"}'))
 
     assert (0, {"a": "double", "b": "list<string>"}, []) == (code, columns(out), stored(tmp_path))
-    assert "3 records were read, 1 of them don't fit.\n  events-0, offset 2: field a: text where double is expected\n" == err
+    assert "3 records were read, 1 of them doesn't fit.\n  events-0, offset 2: field a: text where double is expected\n" == err
 
 
 def test_stores_what_was_learned(run: Run, tmp_path: Path) -> None:

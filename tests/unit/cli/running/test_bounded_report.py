@@ -83,9 +83,9 @@ def test_many_topic_partitions_are_not_all_printed() -> None:
 @pytest.mark.parametrize(
     ("is_complete", "rows", "expected"),
     [
-        (True, 1000, "COMPLETE: all 1 topic-partitions are at their end; this run: 1 files, 1,000 rows"),
-        (True, 0, "COMPLETE before: all 1 topic-partitions were at their end, and this run wrote nothing."),
-        (False, 1000, "ENDED BEFORE: 0 of 1 topic-partitions are at their end; this run: 1 files, 1,000 rows"),
+        (True, 1000, "COMPLETE: its topic-partition is at its end; this run: 1 file, 1,000 rows"),
+        (True, 0, "COMPLETE before: its topic-partition was at its end, and this run wrote nothing."),
+        (False, 1000, "ENDED BEFORE: its topic-partition is not at its end; this run: 1 file, 1,000 rows"),
     ],
 )
 def test_summaries(is_complete: bool, rows: int, expected: str) -> None:
