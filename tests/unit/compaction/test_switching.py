@@ -285,11 +285,16 @@ def test_an_unfinished_merge(world: MergeWorld, catalog: MemoryCatalog) -> None:
         def read(self, key: str) -> bytes | None:
             return None if "-0001" in key else self._storage.read(key)
 
-    for storage in (world.storage, Blind(world.storage, set())):
-        found = switch(catalog, storage=storage)
-        assert {f"{HOUR}10": NOT_MERGED} == found.kept
+    def kept_with_both() -> list[tuple[str | None, Any]]:
+        found = [switch(catalog, storage=storage) for storage in (world.storage, Blind(world.storage, set()))]
+        return [(each.kept.get(f"{HOUR}10"), each.problems) for each in found]
+
+    assert [(NOT_MERGED, {})] * 2 == kept_with_both()
     for unit in planned.units:
         run_unit(unit, world.storage)
+    result = world.storage.objects.pop(f"topics-merged/{TOPIC}/{HOUR}10/_merged-0001.json")
+    assert [(NOT_MERGED, {})] * 2 == kept_with_both()
+    world.storage.objects[f"topics-merged/{TOPIC}/{HOUR}10/_merged-0001.json"] = result
     assert (f"{HOUR}10",) == switch(catalog).moved
 
 
