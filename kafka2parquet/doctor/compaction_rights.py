@@ -35,7 +35,7 @@ def paragraphs(facts: Facts) -> Iterator[str]:
     store = store_of(facts)
     if store == "s3":
         yield f"IAM policy of `{MERGE}` (--into puts the merged files elsewhere than {merged}):\n{_text(merge_policy(facts))}"
-        yield f"IAM policy of `{SWITCH} glue:<database>.<table>`, in addition:\n{_text(switch_policy())}"
+        yield f"IAM policy of `{SWITCH} glue:<database>.<table>`, in addition, also when deleting:\n{_text(switch_policy())}"
         yield f"IAM policy of `{DELETE}`:\n{_text(delete_policy(facts))}"
     elif store == "gcs":
         yield f"GCS role of `{MERGE}`:\n" + "\n".join(merge_commands(facts))
@@ -49,19 +49,17 @@ def paragraphs(facts: Facts) -> Iterator[str]:
 
 def as_json(facts: Facts) -> dict[str, Any]:
     """Return the rights as values that `json.dumps` takes, by command."""
-    found: dict[str, dict[str, Any]] = {
-        MERGE: {"kafka_acls": list(kafka_acls(facts))},
-        DELETE: {"kafka_acls": list(kafka_acls(facts))},
-    }
+    acls = {"kafka_acls": list(kafka_acls(facts))}
     store = store_of(facts)
     if store == "s3":
-        found[MERGE]["iam_policy"] = merge_policy(facts)
-        found[SWITCH] = {"iam_policy": switch_policy()}
-        found[DELETE]["iam_policy"] = delete_policy(facts)
+        return {
+            MERGE: {**acls, "iam_policy": merge_policy(facts)},
+            SWITCH: {"iam_policy": switch_policy()},
+            DELETE: {**acls, "iam_policy": delete_policy(facts)},
+        }
     if store == "gcs":
-        found[MERGE]["gcs"] = list(merge_commands(facts))
-        found[DELETE]["gcs"] = list(delete_commands(facts))
-    return found
+        return {MERGE: {**acls, "gcs": list(merge_commands(facts))}, DELETE: {**acls, "gcs": list(delete_commands(facts))}}
+    return {MERGE: acls, DELETE: acls}
 
 
 def kafka_acls(facts: Facts) -> Iterator[str]:
@@ -127,5 +125,7 @@ def _originals(facts: Facts) -> list[str]:
     return [facts.naming.prefix(name) for name in names] or [facts.naming.base]
 
 
-def _text(values: dict[str, Any]) -> str:
-    return json.dumps(values, indent=2)
+def _text(found: dict[str, Any]) -> str:
+    """Return a policy as JSON with a line for each statement, because there are several policies."""
+    statements = ",\n".join(f"  {json.dumps(statement)}" for statement in found["Statement"])
+    return f'{{"Version": "{found["Version"]}", "Statement": [\n{statements}\n]}}'

@@ -48,7 +48,7 @@ def policy(*statements: Statement) -> dict[str, Any]:
 def objects(facts: Facts, sid: str, actions: Sequence[str], *keys: str) -> Statement:
     """Return the statement that allows actions on objects. A key may end with a star."""
     resources = [f"arn:aws:s3:::{bucket_of(facts)}/{in_bucket(facts, key)}" for key in keys]
-    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources[0] if len(resources) == 1 else resources}
+    return {"Sid": sid, "Effect": "Allow", "Action": _one_or_all(actions), "Resource": _one_or_all(resources)}
 
 
 def listing(facts: Facts, *prefixes: str) -> Statement:
@@ -59,7 +59,7 @@ def listing(facts: Facts, *prefixes: str) -> Statement:
         "Effect": "Allow",
         "Action": "s3:ListBucket",
         "Resource": f"arn:aws:s3:::{bucket_of(facts)}",
-        "Condition": {"StringLike": {"s3:prefix": patterns[0] if len(patterns) == 1 else patterns}},
+        "Condition": {"StringLike": {"s3:prefix": _one_or_all(patterns)}},
     }
 
 
@@ -68,7 +68,7 @@ def key_use(facts: Facts, *actions: str) -> Iterable[Statement]:
     key = facts.config.text("s3.sse.kms.key.id") if facts.config.provider == "s3" else ""
     if key:
         resource = key if key.startswith("arn:") else f"arn:aws:kms:*:*:key/{key}"
-        yield {"Sid": "UseTheKey", "Effect": "Allow", "Action": list(actions), "Resource": resource}
+        yield {"Sid": "UseTheKey", "Effect": "Allow", "Action": _one_or_all(actions), "Resource": resource}
 
 
 def publishing(facts: Facts) -> list[str]:
@@ -91,3 +91,7 @@ def gcs_role(facts: Facts, name: str, title: str, permissions: Sequence[str], co
     binding = f"gcloud storage buckets add-iam-policy-binding gs://{bucket_of(facts)} --member='serviceAccount:<account>'"
     limit = f" --condition={shlex.quote(f'title={name},expression={condition}')}" if condition else ""
     yield f"{binding} --role='projects/<project>/roles/{name}'{limit}"
+
+
+def _one_or_all(texts: Sequence[str]) -> str | list[str]:
+    return texts[0] if len(texts) == 1 else list(texts)

@@ -78,7 +78,7 @@ class Story:
             }
         )
         self.worker = load_worker_config(bootstrap_servers=bootstrap)
-        self.storage = make_storage(self.config, None)
+        self.storage = make_storage(self.config)
         self.naming = make_naming(self.config)
         self.times_ms: dict[int, list[int]] = {partition: [] for partition in range(PARTITIONS)}
         self.late: set[tuple[int, int]] = set()
@@ -186,7 +186,7 @@ def test_queries_beside_everything(story: Story) -> None:
 
     follower = story.follower()
     with build_task(story.config, story.worker) as task:
-        works = [task.step, follower.once, story.compact, story.compact, query]
+        works: list[Callable[[], object]] = [task.step, follower.once, story.compact, story.compact, query]
         threads = [story.thread(work) for work in works]
         for hour in range(HOURS):
             for number in range(PER_HOUR):
