@@ -27,6 +27,7 @@ from kafka2parquet.errors import (
 )
 from kafka2parquet.events import DataLost
 from kafka2parquet.parquet.footer import FlushFooter, Layout
+from kafka2parquet.util.display import counted
 
 #: How long to wait for a high watermark above the last known log end.
 _LOG_END_WAIT_S = 10.0
@@ -309,9 +310,9 @@ class Recovery:
                 return StartPoint(start, start_epoch, repeat)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush with"
-                f" {len(missing)} missing files, and the anchor's footer doesn't say which rows they held, because the rows"
-                " were too scattered. Delete the existing files of this flush, which the footer lists; they are then written"
-                " again.",
+                f" {counted(len(missing), 'missing file')}, and the anchor's footer doesn't say which rows they held, because"
+                " the rows were too scattered. Delete the existing files of this flush, which the footer lists; they are then"
+                " written again.",
                 topic=footer.topic,
                 partition=footer.partition,
             )
@@ -320,8 +321,8 @@ class Recovery:
         except ValueError as error:
             raise DamagedFooterError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush with"
-                f" {len(missing)} missing files, and {error}. Restore the anchor, or delete the files of this flush that exist:"
-                " they are then written again.",
+                f" {counted(len(missing), 'missing file')}, and {error}. Restore the anchor, or delete the files of this flush"
+                " that exist: they are then written again.",
                 topic=footer.topic,
                 partition=footer.partition,
                 key=flush.key,

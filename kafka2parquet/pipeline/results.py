@@ -67,7 +67,7 @@ def _why_not_partitioned(result: object, rows: Rows) -> str | None:
         return f"returned {counted(len(made), 'row')} with {codes_and_times}."
     codes = made.codes.to_numpy(zero_copy_only=False)
     if len(made) and not (made.codes.null_count == 0 <= codes.min() <= codes.max() < len(made.encoded_partitions)):
-        return f"returned codes beyond its {len(made.encoded_partitions)} encoded partitions."
+        return f"returned codes beyond its {counted(len(made.encoded_partitions), 'encoded partition')}."
     if not all(isinstance(folder, str) for folder in made.encoded_partitions):
         return "returned an encoded partition that isn't a str."
     if not _is_subset(made.rows.offsets, rows.offsets):

@@ -171,7 +171,7 @@ def _no_names(made: Any) -> Any:
         (ChangedConverter(_reversed), "returned offsets that it was not given, or in another order"),
         (ChangedPartitioner(lambda made: made.rows), "returned PartitionedRows; it has to return Partitioned"),
         (ChangedPartitioner(_fewer), "made 4 rows, 0 rejects and 0 tombstones of 5 rows"),
-        (ChangedPartitioner(_other_codes), "returned codes beyond its 1 encoded partitions"),
+        (ChangedPartitioner(_other_codes), "returned codes beyond its 1 encoded partition"),
         (ChangedPartitioner(_no_names), "returned an encoded partition that isn't a str"),
     ],
 )
