@@ -24,6 +24,13 @@ a property in that file, `${dir:/run/secrets:password}` is the content of that f
 variable. Variables are looked up once, at the start. `check` notes variables that aren't set; `run` refuses to start without
 them. If a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
 `EnvVarConfigProvider`, those names work too. Other providers are Java classes, and are refused.
+
+A worker can restrict what its variables and those of its connectors read, as in Kafka:
+`config.providers.<name>.param.allowed.paths` lists the absolute paths of the files and folders that a provider of files or
+directories may read, and `config.providers.<name>.param.allowlist.pattern` is a regular expression that the whole name of an
+environment variable has to match. Paths are compared after `..` and links are resolved. Any other variable is refused, by
+`check` too. As soon as one provider is restricted, only the providers in `config.providers` work, so `${file:…}` doesn't lead
+around the restriction of a provider with another name. A key of the directory provider is always the name of a file.
 """
 
 _CONSUMER = """## Consumer settings

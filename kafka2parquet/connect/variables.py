@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
 from kafka2parquet.connect.forms.properties import Properties, parse_java_properties, read_text
 from kafka2parquet.connect.properties.option import simple_name
+from kafka2parquet.errors import ConfigurationError, collecting
 from kafka2parquet.problems import Problem, note
+from kafka2parquet.transforms.java_patterns import compiled
 
 #: A variable, as Kafka's ConfigTransformer finds it: provider, perhaps a path, key.
 _VARIABLE = re.compile(r"\$\{(?P<provider>[^}]*?):(?:(?P<path>[^}]*?):)?(?P<key>[^}]*?)\}")
 _FILE, _DIRECTORY, _ENVIRONMENT = "FileConfigProvider", "DirectoryConfigProvider", "EnvVarConfigProvider"
-_KNOWN = (_FILE, _DIRECTORY, _ENVIRONMENT)
+_ALLOWED_PATHS, _ALLOWLIST_PATTERN = "allowed.paths", "allowlist.pattern"
+#: The providers that are known here, each with the parameter that restricts it.
+_RESTRICTED_BY = {_FILE: _ALLOWED_PATHS, _DIRECTORY: _ALLOWED_PATHS, _ENVIRONMENT: _ALLOWLIST_PATTERN}
+_RESTRICTION = re.compile(r"config\.providers\.[^.]+\.param\.(?:allowed\.paths|allowlist\.pattern)")
+_LEAST_SIMILARITY = 0.7
+#: Provider and path of a variable of Strimzi's providers: a usual name, then a namespace and a name.
+_OF_KUBERNETES = re.compile(r"(?:secrets?|config-?maps?|kube\w*|k8s\w*):[a-z0-9.-]+/[a-z0-9.-]+", re.IGNORECASE)
+_IN_KUBERNETES = (
+    "Mount the secret or config map into the container, and refer to its key as ${dir:PATH_OF_THE_MOUNT:KEY}, or set an"
+    " environment variable from it, and refer to that as ${env:NAME}."
+)
+_ELSEWHERE = "Put the value into a file or an environment variable, and refer to that."
 
 
-class _UnknownProvider(Exception):  # noqa: N818  # an answer, not a fault
-    """The variable names a provider that isn't known."""
+class _RefusedError(Exception):
+    """A variable that can't be looked up on any machine, with advice."""
+
+    def __init__(self, why: str, advice: str = "") -> None:
+        super().__init__(why)
+        self.advice = advice
 
 
 @attrs.frozen
@@ -29,18 +47,45 @@ class ConfigProviders:
 
     Attributes:
         classes: simple names of the providers' Java classes, by the names that variables use.
+        allowed_paths: absolute paths of the files and folders that a provider may read, by the provider's name; a provider
+            without an entry may read all.
+        allowlist_patterns: patterns of the names of the environment variables that a provider may read, by the provider's
+            name. A pattern has to match a whole name. A provider without a pattern may read all.
     """
 
     classes: Mapping[str, str] = attrs.field(
         default={"file": _FILE, "dir": _DIRECTORY, "directory": _DIRECTORY, "env": _ENVIRONMENT}
     )
+    allowed_paths: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    allowlist_patterns: Mapping[str, re.Pattern[str]] = attrs.field(factory=dict)
 
     @classmethod
     def of_worker(cls, given: Mapping[str, str]) -> ConfigProviders:
-        """Return the providers in a worker's `config.providers`, and Apache Kafka's providers under their usual names."""
+        """Return the providers in a worker's `config.providers`, with their restrictions.
+
+        Apache Kafka's providers are known under their usual names too, unless the worker restricts a provider: under another
+        name, a restricted provider could read everything.
+
+        Raises:
+            ConfigurationError: a restriction can't be read, or would have no effect; all problems.
+        """
         names = [name.strip() for name in given.get("config.providers", "").split(",") if name.strip()]
-        own = {name: simple_name(given.get(f"config.providers.{name}.class", "")) for name in names}
-        return cls({**cls().classes, **own})
+        own = {name: simple_name(given.get(_property(name, "class"), "")) for name in names}
+        paths: dict[str, tuple[str, ...]] = {}
+        patterns: dict[str, re.Pattern[str]] = {}
+        problems: list[Problem] = []
+        for name, kind in own.items():
+            problems += _misspelt_restrictions(name, kind, given)
+            restriction = _property(name, f"param.{_RESTRICTED_BY.get(kind)}")
+            with collecting(problems):
+                if restriction in given and kind == _ENVIRONMENT:
+                    patterns[name] = compiled(given[restriction], restriction)
+                elif given.get(restriction):
+                    paths[name] = _absolute_paths(restriction, given[restriction])
+        if problems:
+            raise ConfigurationError(problems)
+        is_restricted = any(map(_RESTRICTION.fullmatch, given))
+        return cls(own if is_restricted else {**cls().classes, **own}, paths, patterns)
 
     def resolve(self, properties: Properties, *, missing_allowed: bool = False) -> Properties:
         """Replace the variables in properties with their values.
@@ -53,7 +98,7 @@ class ConfigProviders:
                 configuration is only checked.
                 The variable itself stays in the text.
         """
-        lookup = _Lookup(self.classes, missing_allowed)
+        lookup = _Lookup(self, missing_allowed)
         values = {name: _VARIABLE.sub(lambda found, name=name: lookup.value(name, found), text).strip()  # type: ignore[misc]
                   for name, text in properties.values.items()}  # fmt: skip
         return attrs.evolve(
@@ -66,13 +111,39 @@ class ConfigProviders:
         )
 
 
+def _property(provider: str, end: str) -> str:
+    return f"config.providers.{provider}.{end}"
+
+
+def _misspelt_restrictions(provider: str, kind: str, given: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each property that resembles the restriction of a provider. Kafka ignores such a property."""
+    right = _RESTRICTED_BY.get(kind)
+    if right is None:
+        return
+    for name in given:
+        end = name.removeprefix(_property(provider, ""))
+        if end == name or end == f"param.{right}":
+            continue
+        if difflib.get_close_matches(end.lower().removeprefix("param."), _RESTRICTED_BY.values(), 1, _LEAST_SIMILARITY):
+            advice = f"{kind} is restricted by {_property(provider, f'param.{right}')}."
+            yield Problem(name, f"{name} restricts nothing", advice)
+
+
+def _absolute_paths(restriction: str, text: str) -> tuple[str, ...]:
+    paths = tuple(os.path.normpath(path) for path in map(str.strip, text.rstrip(", ").split(",")))
+    for path in paths:
+        if not Path(path).is_absolute():
+            raise ConfigurationError(Problem(restriction, f"{restriction}={text}: Path {path} is not absolute"))
+    return paths
+
+
 class _Lookup:
     """Looks up the variables of one configuration, and collects findings."""
 
-    def __init__(self, classes: Mapping[str, str], missing_allowed: bool) -> None:
-        self._classes = classes
+    def __init__(self, providers: ConfigProviders, missing_allowed: bool) -> None:
+        self._providers = providers
         self._missing_allowed = missing_allowed
-        self._files: dict[str, Mapping[str, str]] = {}
+        self._files: dict[Path, Mapping[str, str]] = {}
         self.findings: list[Problem] = []
         self.unread: list[str] = []
         self.missing: list[str] = []
@@ -84,42 +155,81 @@ class _Lookup:
             value = self._found(variable["provider"], variable["path"] or "", variable["key"])
             self.found.append((name, variable[0], value))
             return value
-        except _UnknownProvider as error:
-            self._no_value(name, f"{variable[0]}: {error}", may_be_missing=False)
+        except _RefusedError as error:
+            self._refuse(name, f"{variable[0]}: {error}", error.advice)
         except OSError as error:
-            self._no_value(name, f"{variable[0]} can't be read: {error.strerror}")
+            self._miss(name, f"{variable[0]} can't be read: {error.strerror}")
         except UnicodeDecodeError:
-            self._no_value(name, f"{variable[0]} can't be read: the file is not UTF-8", may_be_missing=False)
+            self._refuse(name, f"{variable[0]} can't be read: the file is not UTF-8")
         except LookupError as error:
-            self._no_value(name, f"{variable[0]}: {error.args[0]}")
+            self._miss(name, f"{variable[0]}: {error.args[0]}")
         return variable[0]
 
-    def _no_value(self, name: str, why: str, *, may_be_missing: bool = True) -> None:
-        if may_be_missing and self._missing_allowed:
+    def _miss(self, name: str, why: str) -> None:
+        if self._missing_allowed:
             self.missing.append(name)
             text = f"{name}: {why}. `run` needs it; settings that depend on its value aren't checked here"
             self.findings.append(note(name, text))
         else:
-            self.unread.append(name)
-            self.findings.append(Problem(name, f"{name}: {why}"))
+            self._refuse(name, why)
+
+    def _refuse(self, name: str, why: str, advice: str = "") -> None:
+        self.unread.append(name)
+        self.findings.append(Problem(name, f"{name}: {why}", advice))
 
     def _found(self, provider: str, path: str, key: str) -> str:
-        kind = self._classes.get(provider)
-        if kind not in _KNOWN:
-            known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
-            what = f"{kind} is a Java class" if kind else f"the configuration provider {provider} does not exist"
-            raise _UnknownProvider(
-                f"{what}; the known providers are {known}. Put the value into a file or an environment variable, and refer to"
-                " that"
-            )
+        kind = self._providers.classes.get(provider)
         if kind == _ENVIRONMENT:
-            if key not in os.environ:
-                raise LookupError("this environment variable is not set")
-            return os.environ[key]
+            return self._of_environment(provider, path, key)
         if kind == _DIRECTORY:
-            return read_text(Path(path) / key)
-        if path not in self._files:
-            self._files[path] = parse_java_properties(read_text(path))
-        if key not in self._files[path]:
-            raise LookupError("the file has no such property")
-        return self._files[path][key]
+            if key in ("", ".", "..") or Path(key).name != key:
+                raise _RefusedError(f"the key has to be the name of a file in the folder {path}")
+            return read_text(self._readable(provider, str(Path(path) / key)))
+        if kind == _FILE:
+            readable = self._readable(provider, path)
+            if readable not in self._files:
+                self._files[readable] = parse_java_properties(read_text(readable))
+            if key not in self._files[readable]:
+                raise LookupError("the file has no such property")
+            return self._files[readable][key]
+        raise self._unknown(provider, kind, path)
+
+    def _of_environment(self, provider: str, path: str, key: str) -> str:
+        if path:
+            raise _RefusedError(f"Path is not supported for EnvVarConfigProvider, invalid value '{path}'")
+        pattern = self._providers.allowlist_patterns.get(provider)
+        if pattern is not None and not pattern.fullmatch(key):
+            restriction = _property(provider, f"param.{_ALLOWLIST_PATTERN}")
+            raise _RefusedError(
+                f"the worker's properties don't allow this environment variable: its name doesn't match"
+                f" {restriction}={pattern.pattern}"
+            )
+        if key not in os.environ:
+            raise LookupError("this environment variable is not set")
+        return os.environ[key]
+
+    def _readable(self, provider: str, path: str) -> Path:
+        """Return the path to read. Where paths are restricted, it is the real path, so that links don't lead elsewhere."""
+        if "\0" in path:
+            raise _RefusedError("the path has a null character")
+        allowed = self._providers.allowed_paths.get(provider)
+        if allowed is None:
+            return Path(path)
+        real = Path(os.path.realpath(os.path.normpath(path)))
+        is_absolute = Path(path).is_absolute()
+        if is_absolute and any(real.is_relative_to(os.path.realpath(each)) for each in allowed):
+            return real
+        leads = f", which leads to {real}" if is_absolute and str(real) != path else ""
+        raise _RefusedError(
+            f"the worker's properties don't allow the path {path}{leads}: it is not in"
+            f" {_property(provider, f'param.{_ALLOWED_PATHS}')}={','.join(allowed)}"
+        )
+
+    def _unknown(self, provider: str, kind: str | None, path: str) -> _RefusedError:
+        known = ", ".join(name for name, of_name in self._providers.classes.items() if of_name in _RESTRICTED_BY)
+        what = f"{kind} is a Java class" if kind else f"the worker's config.providers has no provider {provider}"
+        is_kubernetes = "Kubernetes" in kind if kind else _OF_KUBERNETES.fullmatch(f"{provider}:{path}") is not None
+        if is_kubernetes and not kind:
+            what += " (in Strimzi, it usually reads a secret or a config map of Kubernetes)"
+        found = f"the known providers are {known}" if known else "none of its providers is known here"
+        return _RefusedError(f"{what}; {found}", _IN_KUBERNETES if is_kubernetes else _ELSEWHERE)

@@ -16,7 +16,7 @@ from kafka2parquet.connect.forms.worker_forms import read_worker
 from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, may_be_secret
 from kafka2parquet.connect.variables import ConfigProviders
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, collecting
 from kafka2parquet.problems import Problem
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.secrets import Secrets, is_secret_name, without_credentials
@@ -127,12 +127,17 @@ def load_worker_config(
         ConfigurationError: the file can't be read, or a variable in it can't be looked up.
     """
     unresolved = read_worker(source)
-    providers = ConfigProviders.of_worker(unresolved)
+    problems: list[Problem] = []
+    providers = ConfigProviders()
+    with collecting(problems):
+        providers = ConfigProviders.of_worker(unresolved)
     needed = {name: text for name, text in unresolved.items() if name.startswith(_OF_TASKS)}
     if bootstrap_servers:
         needed.pop("bootstrap.servers", None)
-    resolved = providers.resolve(Properties(needed), missing_allowed=missing_allowed)
-    problems = [*_placeholders(needed), *resolved.problems]
+    resolved = Properties(needed)
+    if not problems:
+        resolved = providers.resolve(resolved, missing_allowed=missing_allowed)
+    problems += [*_placeholders(needed), *resolved.problems]
     given = without_missing(resolved.values, resolved.missing)
     secrets = Secrets.of(
         {name: text for name, text in given.items() if is_secret_name(name)},
