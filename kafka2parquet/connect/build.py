@@ -349,5 +349,5 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
         raise ConfigurationError(NO_CONVERTER)
     if given == config.given:
         return config
-    complete = load_properties(attrs.evolve(config.read, values=given))
+    complete = load_properties(attrs.evolve(config.read, values={**given, **config.unresolved}))
     return attrs.evolve(complete, secrets=config.secrets | complete.secrets, variables=config.variables)

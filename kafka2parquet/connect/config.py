@@ -133,6 +133,16 @@ class ConnectConfig:
         value = self.values[name]
         return tuple(item for item in value if item) if isinstance(value, tuple) else ()
 
+    @property
+    def unresolved(self) -> Mapping[str, str]:
+        """The texts of the properties whose variables can't be looked up here, and whose values are therefore stand-ins."""
+        texts = {name: self.read.values[name] for name in self.read.missing if name in self.read.values}
+        return {name: text for name, text in texts.items() if self.given.get(name) != text}
+
+    def variable(self, name: str) -> str | None:
+        """Return the text of a property whose variable can't be looked up here; None if the value is known."""
+        return self.unresolved.get(name)
+
     def below(self, prefix: str) -> dict[str, str]:
         """Return the given properties whose names begin with `prefix`, without the prefix."""
         return {name.removeprefix(prefix): text for name, text in self.given.items() if name.startswith(prefix)}

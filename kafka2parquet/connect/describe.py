@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 import pyarrow as pa
@@ -11,6 +11,7 @@ from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import NO_BROKERS, TaskPlan, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.lint import lint
+from kafka2parquet.connect.missing_values import NotedReads
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming, outer_fields
 from kafka2parquet.connect.parts.records import make_tombstone_policy
 from kafka2parquet.connect.parts.rejects import describe_rejects
@@ -31,6 +32,7 @@ from kafka2parquet.connect.properties.names import (
     ROTATION_POLICY,
     TARGET_FILE_BYTES,
     TASKS,
+    TASKS_MAX,
     TIMESTAMP_FIELD,
     TIMEZONE,
     TOPICS,
@@ -89,11 +91,8 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
     paragraphs = [
         f"{config.name}: from Kafka to {url}",
         _listed("Look at this first:", warnings),
-        "\n".join(_reading(plan)),
-        "\n".join(_rows(config)),
-        "\n".join(_folders(config)),
-        "\n".join(_rotation(config)),
-        "\n".join(_delivery(config)),
+        _paragraph(config, lambda config: _reading(attrs.evolve(plan, config=config))),
+        *(_paragraph(config, describe_part) for describe_part in (_rows, _folders, _rotation, _delivery)),
         _listed("Good to know:", notes),
     ]
     hide = secrets_of_texts(config, worker).hide
@@ -123,6 +122,35 @@ def _listed(title: str, findings: tuple[Problem, ...]) -> str:
     return "\n".join([title, *(f"- {finding}" for finding in findings)]) if findings else ""
 
 
+def _paragraph(config: ConnectConfig, sentences: Callable[[ConnectConfig], Iterator[str]]) -> str:
+    """Return a paragraph, with a last sentence about the values that it depends on and that aren't known here."""
+    unknown = config.unresolved
+    values = NotedReads(config.values, unknown)
+    lines = list(sentences(attrs.evolve(config, values=values)))
+    said = "\n".join(lines)
+    open_questions = [f"{name}={unknown[name]}" for name in values.noted if unknown[name] not in said]
+    if open_questions:
+        lines.append(f"This depends on {', '.join(open_questions)}, which is not known here.")
+    return "\n".join(lines)
+
+
+def _number(config: ConnectConfig, name: str, noun: str) -> str:
+    """Return a number with its noun, or the variable in its place if its value isn't known here."""
+    variable = config.variable(name)
+    return counted(config.number(name), noun) if variable is None else f"{variable} {noun}s"
+
+
+def _length(config: ConnectConfig, name: str) -> str:
+    """Return a duration, or the variable in its place if its value isn't known here."""
+    variable = config.variable(name)
+    return duration(config.number(name)) if variable is None else f"{variable} milliseconds"
+
+
+def _is_used(config: ConnectConfig, name: str) -> bool:
+    """Return whether a number is more than 0, or is a variable whose value isn't known here."""
+    return config.number(name) > 0 or config.variable(name) is not None
+
+
 def duration(milliseconds: int) -> str:
     """Return a duration in its largest whole unit, such as `1 hour`."""
     unit_ms, unit = next(unit for unit in _UNITS if milliseconds % unit[0] == 0)
@@ -137,14 +165,16 @@ def _reading(plan: TaskPlan) -> Iterator[str]:
     else:
         what = f"all topics whose names match {config.text(TOPICS_REGEX)}, also those that are created later,"
     yield f"{_tasks(config)} will read {what} as members of the consumer group {plan.consumer.group_id}."
-    if config.tasks_max > 1 and not config.number(TASKS):
+    if _tasks(config).startswith("Up to"):
         yield f"A process starts at most one task for each partition and for each core that it may use ({TASKS} sets a number)."
     yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
 
 
 def _tasks(config: ConnectConfig) -> str:
-    is_fixed = config.number(TASKS) or config.tasks_max == 1
-    return f"{'' if is_fixed else 'Up to '}{counted(config.number(TASKS) or config.tasks_max, 'task')}"
+    if _is_used(config, TASKS):
+        return _number(config, TASKS, "task")
+    is_fixed = config.tasks_max == 1 and config.variable(TASKS_MAX) is None
+    return f"{'' if is_fixed else 'Up to '}{_number(config, TASKS_MAX, 'task')}"
 
 
 def _folder_change_notes(config: ConnectConfig) -> tuple[Problem, ...]:
@@ -218,15 +248,15 @@ def _besides(config: ConnectConfig) -> str:
 def _folders(config: ConnectConfig) -> Iterator[str]:
     kind = config.partitioner
     if kind.time_based:
-        length_ms = {PartitionerKind.HOURLY: 3_600_000, PartitionerKind.DAILY: 86_400_000}.get(
-            kind, config.number(PARTITION_DURATION_MS)
-        )
+        fixed_ms = {PartitionerKind.HOURLY: 3_600_000, PartitionerKind.DAILY: 86_400_000}.get(kind)
+        length = _length(config, PARTITION_DURATION_MS) if fixed_ms is None else duration(fixed_ms)
         source = {
             "Record": "the timestamp of its record",
             "RecordField": f"its field {config.text(TIMESTAMP_FIELD)}",
             "Wallclock": "the clock at which its flush was opened",
         }[config.extractor]
-        steps = f"in steps of {duration(length_ms)} in the time zone {config.text(TIMEZONE)}"
+        zone = config.variable(TIMEZONE) or config.text(TIMEZONE)
+        steps = f"in steps of {length} in the time zone {zone}"
         yield f"A row's folder is given by {source}, {steps}."
         outer, _ = outer_fields(config)
         if outer:
@@ -266,21 +296,23 @@ def example_folder(config: ConnectConfig) -> str:
 
 
 def _rotation(config: ConnectConfig) -> Iterator[str]:
-    interval_ms, schedule_ms = config.number(ROTATE_INTERVAL_MS), config.number(ROTATE_SCHEDULE_INTERVAL_MS)
+    rows = counted(max(1, config.number(FLUSH_SIZE)), "row")
     yield "The open files of a topic-partition are closed and published together, whichever comes first:"
-    yield f"- after {counted(max(1, config.number(FLUSH_SIZE)), 'row')}, over all its folders"
+    yield f"- after {rows if config.variable(FLUSH_SIZE) is None else _number(config, FLUSH_SIZE, 'row')}, over all its folders"
     if config.text(ROTATION_POLICY):
         yield f"- where {config.text(ROTATION_POLICY)} ends them"
-    if interval_ms > 0 and config.partitioner.time_based:
-        yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for that time"
+    if _is_used(config, ROTATE_INTERVAL_MS) and config.partitioner.time_based:
+        interval = _length(config, ROTATE_INTERVAL_MS)
+        yield f"- when the times of their rows span {interval}, or when they have been open for that time"
         if config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):
             yield "- when a row belongs to another folder than the row before it"
-    if schedule_ms > 0:
-        yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text(TIMEZONE)}"
-    if config.number(PARTITIONER_MAX_OPEN_FILES) >= 0:
-        yield f"- before more than {counted(config.number(PARTITIONER_MAX_OPEN_FILES), 'file')} would be open"
-    if config.number(TARGET_FILE_BYTES) > 0:
-        yield f"- when they have about {config.number(TARGET_FILE_BYTES):,} bytes"
+    if _is_used(config, ROTATE_SCHEDULE_INTERVAL_MS):
+        zone = config.variable(TIMEZONE) or config.text(TIMEZONE)
+        yield f"- by the clock, every {_length(config, ROTATE_SCHEDULE_INTERVAL_MS)} counted from midnight in {zone}"
+    if config.number(PARTITIONER_MAX_OPEN_FILES) >= 0 or config.variable(PARTITIONER_MAX_OPEN_FILES) is not None:
+        yield f"- before more than {_number(config, PARTITIONER_MAX_OPEN_FILES, 'file')} would be open"
+    if _is_used(config, TARGET_FILE_BYTES):
+        yield f"- when they have about {_number(config, TARGET_FILE_BYTES, 'byte')}"
     yield "- on an orderly stop"
 
 
@@ -292,4 +324,6 @@ def _delivery(config: ConnectConfig) -> Iterator[str]:
         yield "No record will be lost (at least once)."
         yield "A record may be written twice where the store can't create objects without replacing others."
     yield "A file becomes visible whole, is never replaced, and the offset is committed after it."
-    yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB, then partitions wait."
+    unknown_bytes = config.variable("kafka2parquet.memory.bytes")
+    limit = f"{config.number('kafka2parquet.memory.bytes') >> 20} MiB" if unknown_bytes is None else f"{unknown_bytes} bytes"
+    yield f"All tasks together buffer at most {limit}, then partitions wait."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind, visible_properties
+from kafka2parquet.connect.missing_values import known_only
 from kafka2parquet.connect.properties.names import (
     COLUMN_NAME_CASE,
     FLUSH_SIZE,
@@ -61,7 +62,7 @@ _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.du
 
 def lint(config: ConnectConfig) -> tuple[Problem, ...]:
     """Return a warning for each probable mistake in a valid configuration."""
-    found = [*_without_effect(config), *_durations(config), *_files(config), *_names(config)]
+    found = [warning for rule in (_without_effect, _durations, _files, _names) for warning in known_only(config, rule)]
     if config.partitioner.has_pattern:
         found += lint_path_format(config.text(PATH_FORMAT), config.number(PARTITION_DURATION_MS))
     return tuple(found)

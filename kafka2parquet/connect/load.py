@@ -11,7 +11,7 @@ import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.properties import Properties, read_source, source_name
-from kafka2parquet.connect.missing_values import without_missing
+from kafka2parquet.connect.missing_values import READ_AT_ONCE, without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
 from kafka2parquet.connect.properties.misplaced import CLOUD, cloud_connector
 from kafka2parquet.connect.properties.names import CONNECTOR_CLASS, STORAGE_URL
@@ -277,7 +277,7 @@ class _Reading:
             self.failed.add(name)
             self.findings.append(Problem(name, str(error), "Remove the quotes around it." if is_quoted(name, text) else ""))
             return
-        if option.otherwise is not None and value not in (*option.choices, *option.accepted):
+        if name not in self._read.missing and option.otherwise is not None and value not in (*option.choices, *option.accepted):
             message = f"{name}={option.shown(name, text)} means {option.otherwise}, as in Connect"
             self.findings.append(warning(name, f"{message}; it knows {', '.join(option.choices)}"))
             value = option.otherwise
@@ -317,6 +317,8 @@ def _is_only_shown(table: OptionTable, name: str) -> bool:
     option = table.find(name)
     if option is None:
         return True
+    if name in READ_AT_ONCE:
+        return False
     is_text = option.type in (ValueType.STRING, ValueType.LIST) and not option.is_prefix
     return is_text and (option.required or option.validator is None)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.missing_values import known_only
 from kafka2parquet.connect.parts.converters import check_converters
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner
 from kafka2parquet.connect.parts.records import check_records
@@ -68,7 +69,7 @@ def cross_check(config: ConnectConfig, failed: set[str]) -> list[Problem]:
         config: the configuration.
         failed: properties that are known to be wrong already; problems about them are left out, warnings and notes are not.
     """
-    found = (finding for rule in _RULES for finding in rule(config))
+    found = (finding for rule in _RULES for finding in known_only(config, rule))
     return [each for each in found if not (each.kind.is_fatal and failed.intersection(each.properties))]
 
 

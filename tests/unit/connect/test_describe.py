@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from kafka2parquet.connect.describe import describe, duration
-from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.load import load_connect_config, read_connect_config
+from kafka2parquet.connect.properties.option import Effect
+from kafka2parquet.connect.properties.table import S3_TABLE
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.converters.string import StringConverter
@@ -197,3 +199,63 @@ def test_a_python_converter_is_not_taken_for_the_one_of_its_name() -> None:
     """The description of a user's converter only has its name."""
     described = _described(value_converter=f"{__name__}:JsonConverter")
     assert "Each value becomes a row as JsonConverter makes it." in described.splitlines()
+
+
+def _described_without(names: tuple[str, ...], **given: str) -> str:
+    """Return the description of the story whose properties `names` are variables that aren't set."""
+    variables = {name: f"${{env:UNSET_{number}}}" for number, name in enumerate(names)}
+    changed = {name.replace("_", "."): text for name, text in given.items()}
+    source = {**read_properties(STORY).values, **changed, **variables}
+    validation = read_connect_config(source, missing_allowed=True)
+    assert () == validation.fatal
+    return describe(validation.config, _WORKER).text
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("flush.size", "- after ${env:UNSET_0} rows, over all its folders"),
+        ("rotate.schedule.interval.ms", "- by the clock, every ${env:UNSET_0} milliseconds counted from midnight in UTC"),
+        ("partition.duration.ms", "A row's folder is given by the timestamp of its record, in steps of ${env:UNSET_0} "
+         "milliseconds in the time zone UTC."),
+        ("kafka2parquet.target.file.bytes", "- when they have about ${env:UNSET_0} bytes"),
+        ("kafka2parquet.memory.bytes", "All tasks together buffer at most ${env:UNSET_0} bytes, then partitions wait."),
+        ("kafka2parquet.delivery", "This depends on kafka2parquet.delivery=${env:UNSET_0}, which is not known here."),
+        ("value.converter", "This depends on value.converter=${env:UNSET_0}, which is not known here."),
+        ("path.format", "This depends on path.format=${env:UNSET_0}, which is not known here."),
+        ("timestamp.extractor", "This depends on timestamp.extractor=${env:UNSET_0}, which is not known here."),
+    ],
+)  # fmt: skip
+def test_value_that_is_not_known(name: str, line: str) -> None:
+    """Where a variable isn't set, the description shows the variable and not what the property's default would do."""
+    assert line in _described_without((name,)).splitlines()
+
+
+#: Properties that are refused without others.
+_NOT_ALONE = ("aws.access.key.id", "connector.class", "kafka2parquet.gcs.billing.project", "s3.proxy.user")
+_USED = [
+    option.name
+    for option in S3_TABLE.options.values()
+    if option.effect is Effect.USED and not option.is_prefix and not option.name.startswith("s3.credentials.provider.sts.")
+]
+
+
+@pytest.mark.parametrize("name", [name for name in _USED if name not in _NOT_ALONE])
+def test_each_property_may_be_a_variable_that_is_not_set(name: str) -> None:
+    """Nothing that depends on an unset variable keeps a configuration from being described."""
+    assert f"- {name}: ${{env:UNSET_0}}: this environment variable is not set." in _described_without((name,))
+
+
+def test_no_warning_depends_on_a_value_that_is_not_known() -> None:
+    """Warnings that a default or a stand-in would cause are left out."""
+    names = ("rotate.schedule.interval.ms", "rotate.interval.ms", "schema.compatibility", "timezone")
+    warnings, _, _ = _described_without(names, timestamp_extractor="Record").partition("Up to 12 tasks")
+    assert "s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket\n\n" == warnings
+
+
+def test_unknown_values_beside_the_converter_of_a_worker() -> None:
+    """Values that aren't known stay unknown where the converter comes from the worker."""
+    given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    config = read_connect_config({**given, "flush.size": "${env:UNSET}"}, missing_allowed=True).config
+    worker = load_worker_config({"value.converter": "org.apache.kafka.connect.storage.StringConverter"})
+    assert "- after ${env:UNSET} rows, over all its folders" in describe(config, worker).text.splitlines()
