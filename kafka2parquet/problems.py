@@ -65,11 +65,14 @@ class Problem:
         return attrs.evolve(self, message=f"{place}: {self._named_message}")
 
     def under(self, prefix: str) -> Problem:
-        """The same problem with `prefix` before the names of its properties, in the message too."""
-        message = self.message
+        """The same problem with `prefix` before the names of its properties, in the texts too."""
+        message, advice = self.message, self.advice
         for name in self.properties:
             message = message.replace(name, f"{prefix}{name}", 1)
-        return attrs.evolve(self, properties=tuple(f"{prefix}{name}" for name in self.properties), message=message)
+            if "." in name:  # others may be ordinary words
+                advice = advice.replace(name, f"{prefix}{name}", 1)
+        names = tuple(f"{prefix}{name}" for name in self.properties)
+        return attrs.evolve(self, properties=names, message=message, advice=advice)
 
     def hidden_by(self, hide: Callable[[str], str]) -> Problem:
         """The same problem with secrets hidden in its texts."""

@@ -12,11 +12,13 @@ import attrs
 
 from kafka2parquet.clock import Clock
 from kafka2parquet.connect.clients.consumer import ConsumerSettings
+from kafka2parquet.connect.clients.translation import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.load import load_properties, read_connect_config
 from kafka2parquet.connect.parts import files_and_rotation
 from kafka2parquet.connect.parts.converters import make_converter
 from kafka2parquet.connect.parts.key_transforms import make_transformed_keys
+from kafka2parquet.connect.parts.local_files import unreadable_files, without_files
 from kafka2parquet.connect.parts.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
 from kafka2parquet.connect.parts.rejects import (
     DeadLetterPlan,
@@ -105,7 +107,7 @@ class TaskPlan:
         Args:
             config: the connector's configuration.
             worker: brokers, security and defaults.
-            brokers_needed: whether missing brokers are a problem.
+            brokers_needed: whether missing brokers, and files of certificates that can't be read, are problems.
             storage: where files go, instead of the place that the configuration names.
             group_id: consumer group, instead of the group that follows from the configuration.
 
@@ -128,8 +130,10 @@ class TaskPlan:
             problems.append(NO_BROKERS.within("For the producer of dead letters"))
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
+        files = list(unreadable_files(complete, clients_of(consumer, dead_letters)))
+        problems += files if brokers_needed else ()
         if complete.text("value.converter"):
-            collect(lambda: make_converter(complete, lambda _: LearnedSchema()))
+            collect(lambda: make_converter(without_files(complete, files), lambda _: LearnedSchema()))
         collect(lambda: files_and_rotation.make_rotation(complete, files_and_rotation.make_partitioner(complete)))
         collect(lambda: files_and_rotation.make_writer(complete))
         collect(lambda: files_and_rotation.make_metadata_columns(complete))
@@ -305,7 +309,8 @@ def load_for_worker(
     validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
     if not validation.fatal:
         return validation.config
-    problems = _hidden(_client_problems(validation.config, worker), secrets_of_texts(validation.config, worker))
+    found = _client_problems(validation.config, worker, files_needed=not missing_allowed)
+    problems = _hidden(found, secrets_of_texts(validation.config, worker))
     raise ConfigurationError([*validation.fatal, *problems])
 
 
@@ -319,15 +324,23 @@ def _hidden(problems: Iterable[Problem], secrets: Secrets) -> list[Problem]:
     return list(dict.fromkeys(problem.hidden_by(secrets.hide) for problem in problems))
 
 
-def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> list[Problem]:
+def clients_of(consumer: ConsumerSettings | None, dead_letters: DeadLetterPlan | None) -> list[ClientSettings]:
+    """Return the settings of all clients of Kafka, as far as they are known."""
+    clients: list[ClientSettings] = [] if consumer is None else [consumer]
+    return clients if dead_letters is None else [*clients, dead_letters.producer, dead_letters.admin]
+
+
+def _client_problems(config: ConnectConfig, worker: WorkerConfig, *, files_needed: bool) -> list[Problem]:
     """Collect the problems of client settings, which can be checked even if other properties are wrong."""
     if not config.values:  # the connector is unknown
         return []
     problems: list[Problem] = []
+    consumer, dead_letters = None, None
     with collecting(problems):
-        worker.consumer_for(config)
+        consumer = worker.consumer_for(config)
     with collecting(problems):
-        DeadLetterPlan.of(config, worker)
+        dead_letters = DeadLetterPlan.of(config, worker)
+    problems += unreadable_files(config, clients_of(consumer, dead_letters)) if files_needed else ()
     problems += storage_problems(config, worker.endpoint_url)
     if not (config.given.get("value.converter") or worker.converters.get("value.converter")):
         problems.append(NO_CONVERTER)

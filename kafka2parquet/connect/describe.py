@@ -8,11 +8,12 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.clock import SystemClock
-from kafka2parquet.connect.build import NO_BROKERS, TaskPlan, secrets_of_texts
+from kafka2parquet.connect.build import NO_BROKERS, TaskPlan, clients_of, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.missing_values import NotedReads
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming, outer_fields
+from kafka2parquet.connect.parts.local_files import only_for_runs, unreadable_files
 from kafka2parquet.connect.parts.records import make_tombstone_policy
 from kafka2parquet.connect.parts.rejects import describe_rejects
 from kafka2parquet.connect.parts.schemas import describe_schemas
@@ -86,7 +87,14 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
     plan = TaskPlan.of(config, worker, brokers_needed=False)
     config = plan.config
     warnings = _warnings(config)
-    notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
+    notes = (
+        *config.notes,
+        *worker.notes,
+        *_client_notes(plan),
+        *map(only_for_runs, unreadable_files(config, clients_of(plan.consumer, plan.dead_letters))),
+        *_folder_change_notes(config),
+        *_broker_notes(plan),
+    )
     url = plan.storage.url
     paragraphs = [
         f"{config.name}: from Kafka to {url}",

@@ -231,5 +231,10 @@ class _Lookup:
         is_kubernetes = "Kubernetes" in kind if kind else _OF_KUBERNETES.fullmatch(f"{provider}:{path}") is not None
         if is_kubernetes and not kind:
             what += " (in Strimzi, it usually reads a secret or a config map of Kubernetes)"
-        found = f"the known providers are {known}" if known else "none of its providers is known here"
+        if not known:
+            found = "none of its providers is known here"
+        elif self._providers.allowed_paths or self._providers.allowlist_patterns:
+            found = f"as one of its providers is restricted, only they can be used, here {known}"
+        else:
+            found = f"the known providers are {known}"
         return _RefusedError(f"{what}; {found}", _IN_KUBERNETES if is_kubernetes else _ELSEWHERE)

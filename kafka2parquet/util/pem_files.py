@@ -1,7 +1,12 @@
-"""Finds the PEM files in the settings of Java clients. Python can't read Java's other formats for keys and certificates."""
+"""Finds the PEM files in the settings of Java clients, and loads them once to find bad files early.
+
+Python can't read Java's other formats for keys and certificates.
+"""
 
 from __future__ import annotations
 
+import shlex
+import ssl
 from collections.abc import Mapping
 from pathlib import PurePath
 
@@ -29,8 +34,47 @@ def pem_location(given: Mapping[str, str], store: str) -> str | None:
         return location
     raise ConfigurationError(
         Problem(
-            f"{store}.location",
+            (f"{store}.location", f"{store}.type"),
             f"{store}.location={location} is a {form} file, which Python can't read",
-            f"Convert it to PEM (keytool -importkeystore to PKCS12, then openssl pkcs12) and set {store}.type=PEM.",
+            f"Convert it with {_conversion(store, location, form)}, set {store}.location to the new file, and"
+            f" {store}.type=PEM.",
         )
+    )
+
+
+def load_authorities(file: str) -> None:
+    """Load a file of certificates that are trusted, or of revoked ones.
+
+    Raises:
+        OSError: the file can't be read, or has other content.
+    """
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+
+
+def load_certificates(file: str, key_file: str | None = None, password: str | None = None) -> None:
+    """Load a file of the client's own certificates, with the private key in it or in a file of its own.
+
+    Raises:
+        OSError: a file can't be read, or has other content.
+        ValueError: the private key is encrypted, and there is no password.
+    """
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(file, key_file, password or _no_password)
+
+
+def _no_password() -> str:
+    """Refuse to ask for a password. Without this callback OpenSSL would prompt for one at the terminal."""
+    raise ValueError("the private key is encrypted, and no password is set")
+
+
+def _conversion(store: str, location: str, form: str) -> str:
+    """Return the commands that make a PEM file of a store."""
+    path = PurePath(location)
+    old, pkcs12, pem = (shlex.quote(str(each)) for each in (path, path.with_suffix(".p12"), path.with_suffix(".pem")))
+    if store.endswith("truststore"):
+        return f"`keytool -list -rfc -keystore {old} > {pem}`"
+    if form.upper() == "PKCS12":
+        return f"`openssl pkcs12 -in {old} -out {pem}`"
+    return (
+        f"`keytool -importkeystore -srckeystore {old} -destkeystore {pkcs12} -deststoretype PKCS12` and"
+        f" `openssl pkcs12 -in {pkcs12} -out {pem}`"
     )

@@ -22,6 +22,12 @@ def test_a_problem_below_a_prefix() -> None:
     assert (("value.converter.ssl.file",), "value.converter.ssl.file=x is missing.") == (problem.properties, str(problem))
 
 
+def test_the_prefix_stands_in_the_advice_too() -> None:
+    """Advice that names one of the problem's properties can be followed literally. A name without dots may be a word."""
+    problem = Problem(("ssl.file", "ssl.type", "type"), "ssl.file=x has the wrong type", "Set ssl.type to PEM, a type of file.")
+    assert "a.ssl.file=x has the wrong a.type. Set a.ssl.type to PEM, a type of file." == str(problem.under("a."))
+
+
 def test_a_problem_within_a_place() -> None:
     """The place stands before the message, which names its property first if it doesn't name it otherwise."""
     problems = (Problem("a.b", "a.b is empty", "Set it."), Problem("a.b", "it is empty"))
@@ -82,4 +88,4 @@ def test_problems_of_several_errors_are_collected() -> None:
 def test_problems_of_parts_have_the_full_names_of_properties(changes: dict[str, str], name: str) -> None:
     """The code that finds a problem names the property; no code reads the name from the text."""
     validation = read_connect_config(json_sink(changes))
-    assert [(name,)] == [problem.properties for problem in validation.fatal]
+    assert [name] == [problem.properties[0] for problem in validation.fatal]

@@ -91,6 +91,7 @@ def consumer_settings(given: Mapping[str, str], prefixed: PrefixedSettings = NO_
         client.bootstrap_servers,
         client.client_settings,
         client.notes,
+        client.files,
         group_id=settings.get("group.id", ""),
         group_instance_id=settings.get("group.instance.id") or None,
         first_start=settings.get("auto.offset.reset", "earliest"),

@@ -137,11 +137,13 @@ class ClientSettings:
         bootstrap_servers: `host:port` of some brokers.
         client_settings: keyword arguments of kafka-python's client.
         notes: notes about settings without effect.
+        files: files of keys and certificates that a connection needs, by the names of the settings as the user wrote them.
     """
 
     bootstrap_servers: tuple[str, ...]
     client_settings: Mapping[str, object] = attrs.field(repr=False)
     notes: tuple[Problem, ...] = ()
+    files: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Translation:
@@ -157,6 +159,7 @@ class Translation:
         settings: keyword arguments of kafka-python's client.
         problems: all problems, without passwords.
         notes: notes about settings without effect.
+        files: files of keys and certificates, by the names of the settings as the user wrote them.
     """
 
     def __init__(self, table: ClientTable, given: Mapping[str, str], prefixed: PrefixedSettings = NO_PREFIXED) -> None:
@@ -168,6 +171,7 @@ class Translation:
         self.settings: dict[str, object] = {}
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
+        self.files: dict[str, str] = {}
 
     def written(self, name: str) -> str:
         """Return the name of a setting as the user wrote it."""
@@ -189,7 +193,8 @@ class Translation:
         if self.problems:
             raise ConfigurationError(self.problems)
         servers = (server.strip() for server in self.given.get("bootstrap.servers", "").split(","))
-        return ClientSettings(tuple(server for server in servers if server), self.settings, tuple(self.notes))
+        files = self.files if str(self.settings.get("security_protocol")).endswith("SSL") else {}
+        return ClientSettings(tuple(server for server in servers if server), self.settings, tuple(self.notes), files)
 
     def _plain(self) -> None:
         table = self._table
@@ -306,6 +311,7 @@ class Translation:
                 location = pem_location(self.given, f"ssl.{store}")
                 if location is not None:
                     self.settings[setting] = location
+                    self.files[self.written(f"ssl.{store}.location")] = location
             self.problems += (problem.under(prefix) for problem in problems)
         password = self.given.get("ssl.key.password")
         if password:

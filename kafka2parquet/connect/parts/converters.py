@@ -98,6 +98,16 @@ def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
     return StringConverter()
 
 
+def registry_files(config: ConnectConfig) -> dict[str, str]:
+    """Return the files of keys and certificates for schema registries, by the names of their properties."""
+    files = {}
+    for side in (_Side(config, "key"), _Side(config, "value")):
+        if side.name in REGISTRY_CONVERTERS and (side.role == "value" or _writes_keys(config)):
+            names = [f"{side.prefix}schema.registry.ssl.{store}.location" for store in ("truststore", "keystore")]
+            files |= {name: config.given[name] for name in names if config.given.get(name)}
+    return files
+
+
 def check_converters(config: ConnectConfig) -> Iterator[Problem]:
     """Check the properties of converters."""
     for name in ("key", "value"):
@@ -171,7 +181,10 @@ class _Side:
         extra = {"Avro": "avro", "Protobuf": "protobuf"}.get(self.name, "registry")
         if importlib.util.find_spec("confluent_kafka") is None:
             raise ConfigurationError(f"{self.name}Converter needs more libraries: pip install 'kafka2parquet[{extra}]'.")
-        registry = ConfluentSchemaRegistry(self.config.below(self.prefix))
+        try:
+            registry = ConfluentSchemaRegistry(self.config.below(self.prefix))
+        except ConfigurationError as error:
+            raise ConfigurationError([problem.under(self.prefix) for problem in error.details]) from error
         is_key, subject_names = self.role == "key", self.subject_names or "topic"
         if self.name == "Avro":
             own_types = self.config.text(PARQUET_TYPES) == "own"

@@ -12,7 +12,7 @@ import attrs
 
 from kafka2parquet.converters.registry.base import RegisteredSchema, SchemaNotFound
 from kafka2parquet.converters.registry.http import bound_answers
-from kafka2parquet.converters.registry.settings import registry_client_settings
+from kafka2parquet.converters.registry.settings import check_certificates, registry_client_settings
 from kafka2parquet.errors import (
     ConfigurationError,
     SchemaRegistryAuthenticationError,
@@ -62,6 +62,7 @@ class ConfluentSchemaRegistry:
                 f"A schema registry needs Confluent's client: pip install 'kafka2parquet[registry]' ({error})."
             ) from error
         settings = registry_client_settings(properties)
+        check_certificates(settings)
         self._url = without_credentials(settings["url"])
         self._http = _http_libraries()
         self._error = schema_registry.error.SchemaRegistryError

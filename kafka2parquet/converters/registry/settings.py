@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kafka2parquet.errors import ConfigurationError, collecting
 from kafka2parquet.problems import Problem
-from kafka2parquet.util.pem_files import pem_location
+from kafka2parquet.util.pem_files import load_authorities, load_certificates, pem_location
 from kafka2parquet.util.secrets import without_credentials
 
 #: Properties that Confluent's Python client has under the same names.
@@ -22,6 +22,7 @@ _BEARER = {
     ),
 }
 _URL, _BASIC = "schema.registry.url", "basic.auth.credentials.source"
+_USER_INFO = "basic.auth.user.info"
 _BEARER_SOURCE = "bearer.auth.credentials.source"
 _OLD_PREFIX = "schema.registry."
 _DEFAULT_TIMEOUT_MS = 60_000
@@ -59,6 +60,29 @@ def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
+def check_certificates(settings: Mapping[str, Any]) -> None:
+    """Load the files that the settings of Confluent's client name, because the client's own errors don't name them.
+
+    Raises:
+        ConfigurationError: a file can't be read or decrypted, or has other content.
+    """
+    loads: dict[str, tuple[str, Callable[[str], None]]] = {
+        "truststore": ("ssl.ca.location", load_authorities),
+        "keystore": (
+            "ssl.certificate.location",
+            lambda file: load_certificates(file, password=settings.get("ssl.key.password")),
+        ),
+    }
+    for store, (setting, load) in loads.items():
+        name, file = f"{_OLD_PREFIX}ssl.{store}.location", settings.get(setting)
+        if file:
+            try:
+                load(file)
+            except (OSError, ValueError) as error:
+                message = f"{name}={file} can't be loaded: {error}"
+                raise ConfigurationError(Problem(name, message, "It has to be a readable PEM file.")) from error
+
+
 def _given(properties: Mapping[str, str], name: str) -> str | None:
     """Return a property by its current name or by its older name, which has a prefix."""
     return properties.get(name) or properties.get(f"{_OLD_PREFIX}{name}") or None
@@ -78,12 +102,12 @@ def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems
     source = _given(properties, _BASIC)
     credentials = _given(properties, "basic.auth.user.info")
     if source == "SASL_INHERIT":
-        text = f"{_BASIC}=SASL_INHERIT is not supported. Set USER_INFO and basic.auth.user.info=<name>:<password>."
-        problems.append(Problem(_BASIC, text))
+        text = f"{_BASIC}=SASL_INHERIT is not supported. Set USER_INFO and {_USER_INFO}=<name>:<password>."
+        problems.append(Problem((_BASIC, _USER_INFO), text))
     elif source not in (None, "URL", "USER_INFO"):
         problems.append(Problem(_BASIC, f"{_BASIC} is neither URL nor USER_INFO nor SASL_INHERIT."))
     elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
-        problems.append(Problem(_BASIC, f"{_BASIC} is USER_INFO: set basic.auth.user.info=<name>:<password>."))
+        problems.append(Problem((_BASIC, _USER_INFO), f"{_BASIC} is USER_INFO: set {_USER_INFO}=<name>:<password>."))
     elif credentials is not None and source != "URL":
         settings["basic.auth.user.info"] = credentials
 
@@ -96,7 +120,7 @@ def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problem
         problems.append(Problem(_BEARER_SOURCE, f"{_BEARER_SOURCE} is not supported. Use {' or '.join(_BEARER)}."))
         return
     settings[_BEARER_SOURCE] = source
-    problems += [Problem(_BEARER_SOURCE, f"{_BEARER_SOURCE} is {source}: set {name}.") for name in _BEARER[source]
+    problems += [Problem((_BEARER_SOURCE, name), f"{_BEARER_SOURCE} is {source}: set {name}.") for name in _BEARER[source]
                  if not properties.get(name) and name != "bearer.auth.scope"]  # fmt: skip
     for name in (*_BEARER[source], "bearer.auth.logical.cluster"):
         settings[name] = properties.get(name, "")

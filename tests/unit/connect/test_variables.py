@@ -269,7 +269,9 @@ def test_a_restriction_leaves_no_way_around_it(secrets: Any, monkeypatch: pytest
     providers = _worker("FileConfigProvider", "param.allowed.paths", secrets.parent)
     assert "AKIA" == _resolved(f"${{own:{secrets}:key}}", providers).values["a.property"]
     for variable in (f"${{file:{secrets}:key}}", f"${{dir:{secrets.parent}:{secrets.name}}}", "${env:K2P_BUCKET}"):
-        assert "the worker's config.providers has no provider" in _problem(variable, providers)
+        problem = _problem(variable, providers)
+        assert "the worker's config.providers has no provider" in problem
+        assert "; as one of its providers is restricted, only they can be used, here own. Put" in problem
     unnamed = load_worker_config({"config.providers.file.param.allowed.paths": str(secrets.parent)}).providers
     assert "config.providers has no provider file; none of its" in _problem(f"${{file:{secrets}:key}}", unnamed)
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 
 from kafka2parquet.errors import KafkaAuthenticationError
+from kafka2parquet.util.pem_files import load_authorities, load_certificates
 
 _AUTHENTICATION = re.compile(r"AuthenticationFailed|Invalid username or password|UnsupportedSaslMechanism")
 _TLS = re.compile(
@@ -83,13 +83,10 @@ def check_certificates(settings: Mapping[str, Any]) -> None:
     """
     if not str(settings.get("security_protocol")).endswith("SSL") or settings.get("ssl_context") is not None:
         return
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    loads: dict[str, Callable[[str], object]] = {
-        "ssl_cafile": context.load_verify_locations,
-        "ssl_crlfile": context.load_verify_locations,
-        "ssl_certfile": lambda file: context.load_cert_chain(
-            file, settings.get("ssl_keyfile"), settings.get("ssl_password") or _no_password
-        ),
+    loads: dict[str, Callable[[str], None]] = {
+        "ssl_cafile": load_authorities,
+        "ssl_crlfile": load_authorities,
+        "ssl_certfile": lambda file: load_certificates(file, settings.get("ssl_keyfile"), settings.get("ssl_password")),
     }
     for name, load in loads.items():
         file = settings.get(name)
@@ -102,8 +99,3 @@ def check_certificates(settings: Mapping[str, Any]) -> None:
                 f"{name}={file} can't be loaded: {error}. Check that the file is in PEM format and readable, and that the"
                 " password belongs to the private key beside the certificates."
             ) from error
-
-
-def _no_password() -> str:
-    """Refuse to ask for a password. Without this callback OpenSSL would prompt for one at the terminal."""
-    raise ValueError("the private key is encrypted, and no password is set")

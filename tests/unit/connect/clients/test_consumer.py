@@ -94,8 +94,9 @@ def test_pem_stores() -> None:
 def test_java_key_store() -> None:
     """A store that Python can't read is a problem, and the text says how to convert the store."""
     assert (
-        "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it to PEM "
-        "(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.truststore.type=PEM.",
+        "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it with "
+        "`keytool -list -rfc -keystore /ca.jks > /ca.pem`, set ssl.truststore.location to the new file, and "
+        "ssl.truststore.type=PEM.",
     ) == _problems(security_protocol="SSL", ssl_truststore_location="/ca.jks")
 
 

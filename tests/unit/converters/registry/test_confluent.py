@@ -265,9 +265,23 @@ def test_settings_that_cannot_work_are_reported(properties: dict[str, Any], prob
 
 
 def test_missing_certificate_file_is_reported(tmp_path: Path) -> None:
-    """A missing certificate file is reported when the client is made."""
-    with pytest.raises(ConfigurationError, match="are not valid"):
-        _client("https://a", **{"schema.registry.ssl.truststore.location": str(tmp_path / "none.pem")})
+    """A missing certificate file is reported with its property when the client is made."""
+    file = tmp_path / "none.pem"
+    for store in ("truststore", "keystore"):
+        name = f"schema.registry.ssl.{store}.location"
+        with pytest.raises(ConfigurationError) as raised:
+            _client("https://a", **{name: str(file)})
+        assert f"{name}={file} can't be loaded: [Errno 2] No such file or directory. It has to be a readable PEM file." == str(
+            raised.value
+        )
+
+
+def test_certificate_file_with_other_content_is_reported(tmp_path: Path) -> None:
+    """A file without certificates is reported with its property when the client is made."""
+    file = tmp_path / "ca.pem"
+    file.write_text("not a certificate")
+    with pytest.raises(ConfigurationError, match=r"^schema.registry.ssl.truststore.location=.*ca.pem can't be loaded: "):
+        _client("https://a", **{"schema.registry.ssl.truststore.location": str(file)})
 
 
 def _http_answer(body: bytes, *headers: str) -> bytes:
