@@ -99,6 +99,7 @@ class TaskPlan:
         worker: WorkerConfig,
         *,
         brokers_needed: bool = True,
+        files_needed: bool = True,
         storage: Storage | None = None,
         group_id: str | None = None,
     ) -> TaskPlan:
@@ -107,7 +108,8 @@ class TaskPlan:
         Args:
             config: the connector's configuration.
             worker: brokers, security and defaults.
-            brokers_needed: whether missing brokers, and files of certificates that can't be read, are problems.
+            brokers_needed: whether missing brokers are a problem.
+            files_needed: whether files of certificates and credentials that can't be read are problems.
             storage: where files go, instead of the place that the configuration names.
             group_id: consumer group, instead of the group that follows from the configuration.
 
@@ -130,8 +132,9 @@ class TaskPlan:
             problems.append(NO_BROKERS.within("For the producer of dead letters"))
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
-        files = list(unreadable_files(complete, clients_of(consumer, dead_letters)))
-        problems += files if brokers_needed else ()
+        clients = clients_of(consumer, dead_letters) if brokers_needed else []
+        files = list(unreadable_files(complete, clients))
+        problems += files if files_needed else ()
         if complete.text("value.converter"):
             collect(lambda: make_converter(without_files(complete, files), lambda _: LearnedSchema()))
         collect(lambda: files_and_rotation.make_rotation(complete, files_and_rotation.make_partitioner(complete)))

@@ -84,7 +84,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
     Raises:
         ConfigurationError: the configuration can't run with this worker; all problems.
     """
-    plan = TaskPlan.of(config, worker, brokers_needed=False)
+    plan = TaskPlan.of(config, worker, brokers_needed=False, files_needed=False)
     config = plan.config
     warnings = _warnings(config)
     notes = (

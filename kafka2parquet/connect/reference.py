@@ -12,7 +12,9 @@ _INTRODUCTION = """# Settings
 
 Configurations of Confluent's S3 and GCS sink connectors work unchanged. This page lists all their properties, and
 what each of them does here. An unknown property whose name resembles a known name is refused if the known property could change
-what is written; the error suggests the known name. Every other unknown property is a warning, and is passed to custom classes.
+what is written, even where the known property is set too, to another value; the error suggests the known name. That holds for
+properties of Kafka's transforms and predicates as well. Every other unknown property is a warning, and is passed to custom
+classes.
 Properties that begin with `_`, `#`, `$` or `//`, and properties called `comment` or `description`, are comments.
 `kafka2parquet check sink.json` shows all problems of a configuration at once.
 

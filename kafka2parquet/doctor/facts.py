@@ -11,11 +11,13 @@ from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.connect.clients.consumer import ConsumerSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming, make_partitioner, make_rotation
+from kafka2parquet.connect.parts.local_files import unreadable_files
 from kafka2parquet.connect.parts.rejects import DeadLetterPlan
 from kafka2parquet.connect.parts.storage import endpoint, make_storage
 from kafka2parquet.connect.properties.names import FLUSH_SIZE, TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.doctor.broker.cluster import Cluster, Committed, TopicInfo
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
@@ -59,7 +61,10 @@ class Facts:
         Raises:
             ConfigurationError: lists all problems of connector and worker.
         """
-        plan = TaskPlan.of(config, worker)
+        plan = TaskPlan.of(config, worker, files_needed=False)  # the steps examine the files of connections to Kafka
+        unreadable = list(unreadable_files(plan.config, ()))
+        if unreadable:
+            raise ConfigurationError(unreadable)
         url = endpoint(plan.config, worker.endpoint_url) or ""
         storage = make_storage(plan.config, worker.endpoint_url, impatient=True)
         naming = make_naming(plan.config)

@@ -100,7 +100,7 @@ def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
 
 def registry_files(config: ConnectConfig) -> dict[str, str]:
     """Return the files of keys and certificates for schema registries, by the names of their properties."""
-    files = {}
+    files: dict[str, str] = {}
     for side in (_Side(config, "key"), _Side(config, "value")):
         if side.name in REGISTRY_CONVERTERS and (side.role == "value" or _writes_keys(config)):
             names = [f"{side.prefix}schema.registry.ssl.{store}.location" for store in ("truststore", "keystore")]

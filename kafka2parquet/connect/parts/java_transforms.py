@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import cast, get_args
 
@@ -266,6 +267,7 @@ _PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "TopicNameMatches": ("pattern",),
     "TopicRegexRouter": ("regex", "replacement"),
 }
+_LEAST_SIMILARITY = 0.8
 _PREDICATE_PACKAGE = "org.apache.kafka.connect.transforms.predicates."
 
 
@@ -325,9 +327,15 @@ def without_effect(class_name: str, properties: Properties) -> str:
     return "headers" if name == "HeaderFrom" and inner == "Value" and properties.get("operation") == "move" else ""
 
 
-def unknown_properties(class_name: str, properties: Properties) -> list[str]:
-    """Return the properties that a Java class ignores; none if the properties of the class aren't known."""
+def unknown_properties(class_name: str, properties: Properties) -> dict[str, str | None]:
+    """Return the properties that a Java class ignores, each with the name that was probably intended.
+
+    A class whose properties aren't known ignores none.
+    """
     name, _, inner = simple_name(class_name).partition("$")
     known = kafka_connect.PROPERTIES.get(name) if inner in ("Key", "Value") else None
     known = known if known is not None else _PROPERTIES.get(name)
-    return [] if known is None else sorted(set(properties) - set(known))
+    if known is None:
+        return {}
+    ignored = sorted(set(properties) - set(known))
+    return {each: next(iter(difflib.get_close_matches(each.lower(), known, 1, _LEAST_SIMILARITY)), None) for each in ignored}

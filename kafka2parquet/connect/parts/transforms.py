@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -29,7 +29,8 @@ from kafka2parquet.connect.properties.names import (
     STORE_KAFKA_KEYS,
     TRANSFORMS,
 )
-from kafka2parquet.connect.properties.option import invalid_value, missing_value
+from kafka2parquet.connect.properties.option import invalid_value, missing_value, simple_name
+from kafka2parquet.connect.properties.unknown import did_you_mean
 from kafka2parquet.connect.python_classes import is_python_path, load_class
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
@@ -265,7 +266,7 @@ class _Reader:
                 made = make_java(class_name, properties, self._written)
                 changed = changed_headers(class_name, properties)
                 self._headers_changed_by |= dict.fromkeys(changed, prefix.removesuffix("."))
-                self.ignored += _ignored(prefix, class_name, properties)
+                self.ignored += _ignored(prefix, class_name, properties, has_effect=not isinstance(made, WithoutEffect))
         except ConfigurationError as error:
             self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.details]
             return None
@@ -316,9 +317,14 @@ class _Reader:
         return None
 
 
-def _ignored(prefix: str, class_name: str, properties: Mapping[str, str]) -> list[Problem]:
-    names = (f"{prefix}{name}" for name in unknown_properties(class_name, properties))
-    return [warning(name, f"{name} has no effect: its class has no such property") for name in names]
+def _ignored(prefix: str, class_name: str, properties: Mapping[str, str], *, has_effect: bool = True) -> Iterator[Problem]:
+    """Yield a problem for each misspelt property of a class, and a warning for each other property that Java ignores."""
+    for name, meant in unknown_properties(class_name, properties).items():
+        if meant is None or not has_effect or properties.get(meant) == properties[name]:
+            yield warning(f"{prefix}{name}", f"{prefix}{name} has no effect: its class has no such property")
+        else:
+            advice = did_you_mean(f"{prefix}{meant}", is_set=meant in properties)
+            yield Problem(f"{prefix}{name}", f"{prefix}{name} is not a property of {simple_name(class_name)}", advice)
 
 
 def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: Problem) -> Problem:

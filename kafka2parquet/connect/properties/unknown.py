@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 
 import attrs
 
 from kafka2parquet.connect.properties.misplaced import belongs_elsewhere
-from kafka2parquet.connect.properties.names import METADATA_COLUMNS, STORE_KAFKA_KEYS
+from kafka2parquet.connect.properties.names import METADATA_COLUMNS, PREDICATES, STORE_KAFKA_KEYS, TRANSFORMS
 from kafka2parquet.connect.properties.option import Effect, simple_name
 from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable
 from kafka2parquet.connect.python_classes import is_python_path
@@ -37,6 +38,7 @@ _SAME_RESULT = re.compile(
     r"|(s3|gcs)\.credentials\.|(key|value)\.converter\.(schema\.registry\.|basic\.auth|bearer\.auth|proxy\.|http\.|.*retries)"
 )
 _OVERRIDE = re.compile(r"(consumer|producer|admin)\.over[a-z]*\.(.+)")
+_LEAST_SIMILARITY = 0.85
 _COMMENTS = ("comment", "comments", "description")
 
 
@@ -84,18 +86,27 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
         return Judgement(warning(name, f"{unknown}: only custom classes see it"))
     if _has_custom_classes(given):
         return Judgement(warning(name, f"{unknown}: only custom classes see it", f"Otherwise, did you mean {meant}?"))
-    if _may_change_result(table, meant, text, given):
-        return Judgement(Problem(name, unknown, f"Did you mean {meant}?"), meant)
+    if _may_change_result(table, name, meant, text, given):
+        return Judgement(Problem(name, unknown, did_you_mean(meant, is_set=meant in given)), meant)
     option = table.find(meant)
     if option is not None and option.effect is Effect.IGNORED:
         return Judgement(warning(name, unknown, f"It has no effect. Nor has {meant}, which was probably intended."))
     return Judgement(warning(name, f"{unknown}, and has no effect, as in Connect", f"Did you mean {meant}?"))
 
 
+def did_you_mean(meant: str, *, is_set: bool) -> str:
+    """Return advice about a misspelt name: the name that was intended, and what to do if that is set too."""
+    return f"Did you mean {meant}? It is set too, to another value: keep one of them." if is_set else f"Did you mean {meant}?"
+
+
 def _meant(table: OptionTable, name: str) -> str | None:
     override = _OVERRIDE.match(name)
     if override:
         return f"{override[1]}.override.{override[2]}"
+    first, _, rest = name.partition(".")
+    of_aliases = difflib.get_close_matches(first, (TRANSFORMS, PREDICATES), 1, _LEAST_SIMILARITY)
+    if "." in rest and of_aliases:
+        return f"{of_aliases[0]}.{rest}"
     synonym = SYNONYMS.get(name.lower())
     return synonym if synonym in table.options else table.near_miss(name)
 
@@ -110,14 +121,20 @@ def _writes_keys(given: Mapping[str, str]) -> bool:
     return given.get(STORE_KAFKA_KEYS, "").lower() == "true" or "key" in map(str.strip, columns)
 
 
-def _may_change_result(table: OptionTable, meant: str, text: str, given: Mapping[str, str]) -> bool:
-    """Return whether the intended property would change rows, folders or files."""
+def _may_change_result(table: OptionTable, name: str, meant: str, text: str, given: Mapping[str, str]) -> bool:
+    """Return whether the intended property would change rows, folders or files.
+
+    A misspelt name beside the right name counts if the values differ, because either may be the intended value. A name of
+    another tool beside the right name doesn't count.
+    """
     option = table.find(meant)
-    if option is None or meant in given or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
+    if meant in given and (SYNONYMS.get(name.lower()) == meant or given[meant] == text):
+        return False
+    if option is None or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
         return False
     if meant.startswith("key.converter.") and not _writes_keys(given):
         return False
     try:
-        return option.is_prefix or option.parse(meant, text) != option.default
+        return option.is_prefix or meant in given or option.parse(meant, text) != option.default
     except ValueError:
         return True

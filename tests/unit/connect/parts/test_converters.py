@@ -192,7 +192,7 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
                 "value.converter.basic.auth.credentials.source": "SASL_INHERIT",
             },
             "value.converter.basic.auth.credentials.source=SASL_INHERIT is not supported. Set USER_INFO and "
-            "basic.auth.user.info=<name>:<password>.",
+            "value.converter.basic.auth.user.info=<name>:<password>.",
         ),
         (
             {

@@ -307,20 +307,51 @@ def test_problems(changes: dict[str, str], problem: str) -> None:
 
 
 def test_what_has_no_effect() -> None:
-    """Such properties have warnings: an alias may be missing, or a name misspelled."""
+    """Such properties have warnings: an alias may be missing, or the class has no property of the name."""
     changes = {
-        **_of(f"{_APACHE}.Filter", conditon="x"),
-        **{f"transforms.u.{name}": text for name, text in {"type": f"{_APACHE}.Flatten$Value", "delimeter": "_"}.items()},
+        **_of(f"{_APACHE}.Filter", condition="x"),
+        **{f"transforms.u.{name}": text for name, text in {"type": f"{_APACHE}.Flatten$Value", "fields": "_"}.items()},
         "transforms": "t,u",
         **_where("RecordIsTombstone", nmae="x"),
         "predicates.q.type": f"{_PREDICATES}.RecordIsTombstone",
     }
     assert {
-        "transforms.t.conditon has no effect: its class has no such property.",
-        "transforms.u.delimeter has no effect: its class has no such property.",
+        "transforms.t.condition has no effect: its class has no such property.",
+        "transforms.u.fields has no effect: its class has no such property.",
         "predicates.p.nmae has no effect: its class has no such property.",
         "predicates.q.type has no effect: predicates names no such alias.",
     } <= set(map(str, load_connect_config(story_properties(changes)).warnings))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (_of(f"{_APACHE}.ReplaceField$Value", exlude="email"),
+         "transforms.t.exlude is not a property of ReplaceField$Value. Did you mean transforms.t.exclude?"),
+        (_of(f"{_APACHE}.ReplaceField$Value", exlude="email", exclude="name"),
+         "transforms.t.exlude is not a property of ReplaceField$Value. Did you mean transforms.t.exclude? It is set too, to "
+         "another value: keep one of them."),
+        (_of(f"{_APACHE}.Flatten$Value", Delimeter="_"),
+         "transforms.t.Delimeter is not a property of Flatten$Value. Did you mean transforms.t.delimiter?"),
+        ({**_of(f"{_APACHE}.Filter"), **_where("TopicNameMatches", pattern="a.*", paterns="b.*")},
+         "predicates.p.paterns is not a property of TopicNameMatches. Did you mean predicates.p.pattern? It is set too, to "
+         "another value: keep one of them."),
+        ({**_of(f"{_APACHE}.ReplaceField$Value", include="a"), "transfroms.t.exclude": "email"},
+         "transfroms.t.exclude is not a known property. Did you mean transforms.t.exclude?"),
+    ],
+)  # fmt: skip
+def test_misspelt_property_of_a_class(changes: dict[str, str], problem: str) -> None:
+    """A name that is nearly that of a class's property is refused, because the rows would differ from what was intended."""
+    assert [problem] == _problems(changes)
+
+
+def test_misspelt_property_that_changes_nothing() -> None:
+    """A misspelt name with the value of the right name is a warning, and so is one of a transform that has no effect."""
+    same = _of(f"{_APACHE}.ReplaceField$Value", exlude="email", exclude="email")
+    of_keys = _of(f"{_APACHE}.ReplaceField$Key", exlude="email")
+    for changes in (same, of_keys):
+        warnings = map(str, load_connect_config(story_properties(changes)).warnings)
+        assert "transforms.t.exlude has no effect: its class has no such property." in warnings
 
 
 def test_filter_without_a_predicate() -> None:

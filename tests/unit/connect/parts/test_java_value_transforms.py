@@ -90,6 +90,6 @@ def test_wrong_properties_are_reported_when_the_configuration_is_read(step: Any,
 
 def test_a_property_that_the_class_lacks_is_a_warning() -> None:
     """An unknown property is a warning, because Kafka ignores it."""
-    step = ("TimestampConverter", {"fields": "a", "target.type": "unix"})
+    step = ("TimestampConverter", {"columns": "a", "target.type": "unix"})
     config = load_connect_config({**read_properties(STORY).values, **_chain(step)})
-    assert "transforms.t0.fields has no effect: its class has no such property." in map(str, config.warnings)
+    assert "transforms.t0.columns has no effect: its class has no such property." in map(str, config.warnings)

@@ -53,7 +53,7 @@ def test_what_could_change_the_result_is_refused(name: str, text: str, meant: st
         ("task.max", "4", "tasks.max"),
         ("max.tasks", "4", "tasks.max"),
         ("key.converter.schema.enable", "false", "key.converter.schemas.enable"),  # keys are not written
-        ("flush.sizes", "50", "flush.size"),  # which is set
+        ("flush.sizes", "100", "flush.size"),  # which is set to this value
         ("schema.compatability", "NONE", "schema.compatibility"),  # the default
         ("s3.path.style.access", "true", "s3.path.style.access.enabled"),
         ("aws.region", "eu-west-1", "s3.region"),
@@ -66,6 +66,28 @@ def test_what_changes_nothing_is_a_warning(name: str, text: str, meant: str) -> 
     """Properties that change nothing are warnings, because Connect ignores them."""
     warning = f"{name} is not a known property, and has no effect, as in Connect. Did you mean {meant}?"
     assert ([], [warning]) == _sentences({**_GIVEN, name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("flush.sise", "50", "flush.size"),
+        ("FLUSH_SIZE", "50", "flush.size"),
+        ("s3.bucket.names", "other", "s3.bucket.name"),
+        ("value.converter.schema.enable", "true", "value.converter.schemas.enable"),
+    ],
+)
+def test_typing_error_beside_the_right_name(name: str, text: str, meant: str) -> None:
+    """A misspelt name is refused although the right name is set, because either value may be the intended one."""
+    advice = f"Did you mean {meant}? It is set too, to another value: keep one of them."
+    assert ([f"{name} is not a known property. {advice}"], []) == _sentences({**_GIVEN, name: text})
+
+
+@pytest.mark.parametrize(("name", "meant"), [("topic", "topics"), ("s3.bucket", "s3.bucket.name")])
+def test_name_of_another_tool_beside_the_right_name(name: str, meant: str) -> None:
+    """A name of the same meaning in another tool, beside the right name, is a warning: it was probably left behind."""
+    warning = f"{name} is not a known property, and has no effect, as in Connect. Did you mean {meant}?"
+    assert ([], [warning]) == _sentences({**_GIVEN, name: "other"})
 
 
 @pytest.mark.parametrize(
