@@ -350,17 +350,25 @@ class PartitionContext:
         footer = self.footer(key, metadata)
         if footer is not None and self.is_own(footer):
             return footer
+        where = (
+            f"{self.topic_partition}: the object {self.storage.url}/{key} has the name of a file that this sink has to write"
+        )
         if footer is None:
-            found = "was not written by kafka2parquet"
+            text = (
+                f"{where}, and was not written by kafka2parquet. Nothing was overwritten. Probably Confluent's sink wrote the"
+                " object and ended before it committed the offset. Then move the object out of topics.dir, so that its records"
+                " are written again, or set the group's offset after the object's records: step 3 of the page \"From"
+                " Confluent's sink\" says how. Another topics.dir would not help: the records would be in both folders."
+            )
         else:
-            found = (
-                f"holds offsets [{footer.start}, {footer.end}) of {footer.topic}-{footer.partition} with topic id"
-                f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}"
+            text = (
+                f"{where}, but the object holds offsets [{footer.start}, {footer.end}) of {footer.topic}-{footer.partition}"
+                f" with topic id {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}, and this topic has"
+                f" id {self.identity.topic_id or 'unknown'} on cluster {self.identity.cluster_id or 'unknown'}. Nothing was"
+                " overwritten. Choose another topics.dir, or move the object away."
             )
         raise ForeignObjectError(
-            f"{self.topic_partition}: the object {self.storage.url}/{key} has the name of a file of topic id"
-            f" {self.identity.topic_id or 'unknown'} on cluster {self.identity.cluster_id or 'unknown'}, but the object"
-            f" {found}. Nothing was overwritten. Choose another topics.dir, or move the object away.",
+            text,
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
             key=key,
