@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import collections
 import enum
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
+from kafka2parquet.audit.history import OtherFile
 from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.records import TopicPartition
@@ -15,6 +17,7 @@ from kafka2parquet.util.display import counted
 
 _NONE_COVERED: Mapping[str, CoveredFile] = {}
 _NONE_DAMAGED: Mapping[str, str] = {}
+_NO_OTHERS: Mapping[str, OtherFile] = {}
 
 
 class Kind(enum.Enum):
@@ -80,6 +83,7 @@ class Coverage:
         files: number of files.
         findings: everything that is wrong.
         covered_files: number of files that don't exist any more, and whose rows are in merged files.
+        history_files: number of files of another tool that end before `start`. They are not audited, and not in `files`.
     """
 
     topic_partition: TopicPartition
@@ -88,6 +92,7 @@ class Coverage:
     files: int
     findings: tuple[Finding, ...]
     covered_files: int = 0
+    history_files: int = 0
 
     @property
     def rows(self) -> int:
@@ -131,6 +136,11 @@ class Audit:
         )
 
     @property
+    def history_files(self) -> int:
+        """The number of files of another tool that end before the sink's first offset of their partition."""
+        return sum(coverage.history_files for coverage in self.coverages)
+
+    @property
     def findings(self) -> int:
         """The number of findings."""
         return len(self.strays) + len(self.merged) + sum(len(coverage.findings) for coverage in self.coverages)
@@ -167,6 +177,7 @@ def coverage(
     committed: int | None,
     covered: Mapping[str, CoveredFile] = _NONE_COVERED,
     damaged: Mapping[str, str] = _NONE_DAMAGED,
+    others: Mapping[str, OtherFile] = _NO_OTHERS,
 ) -> Coverage:
     """Audit the files of a topic-partition.
 
@@ -176,6 +187,7 @@ def coverage(
         committed: committed offset of the group; None without one.
         covered: files whose rows are in merged files, by key. They may exist or not.
         damaged: why the footers of files can't be read, by key.
+        others: what is known of files that kafka2parquet didn't write, by key.
     """
     anchors = sorted(
         ((key, footer) for key, footer in footers.items() if footer is not None and footer.is_anchor),
@@ -187,16 +199,21 @@ def coverage(
         key=lambda flush: flush.start,
     )
     gone_ends = {file.end for file in gone.values() if file.is_anchor}
+    start = flushes[0].start if flushes else committed
+    history = {key for key, other in others.items() if key in footers and other.is_before(start)}
+    others = {key: other for key, other in others.items() if key not in history}
+    unknown = damaged.keys() | history
     findings = [
         *(damaged_footer(key, reason) for key, reason in damaged.items() if key in footers),
-        *_foreign(topic_partition, {key: footer for key, footer in footers.items() if key not in damaged}),
+        *_foreign(topic_partition, {key: footer for key, footer in footers.items() if key not in unknown}, others, start),
         *_changed(footers, covered),
         *(finding for key, anchor in anchors for finding in _incomplete(key, anchor, footers, committed, gone)),
         *(finding for file in gone.values() if file.is_anchor for finding in _incomplete_gone(file, footers, gone)),
         *_unlisted(anchors, footers, gone_ends),
-        *_gaps(flushes, committed),
+        *_gaps(flushes, committed, sorted(other.first_offset for other in others.values())),
     ]
-    return Coverage(topic_partition, committed, tuple(flushes), len(footers), tuple(findings), len(gone))
+    files = len(footers) - len(history)
+    return Coverage(topic_partition, committed, tuple(flushes), files, tuple(findings), len(gone), len(history))
 
 
 def _flush(key: str, anchor: FlushFooter) -> FlushRange:
@@ -247,14 +264,33 @@ def _incomplete_gone(
     return [Finding(kind, anchor.start, anchor.end, text)]
 
 
-def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
-    """Find files that kafka2parquet didn't write, or wrote for another topic than most of the files."""
+def _foreign(
+    topic_partition: TopicPartition,
+    footers: Mapping[str, FlushFooter | None],
+    others: Mapping[str, OtherFile],
+    start: int | None,
+) -> list[Finding]:
+    """Find files that kafka2parquet didn't write, or wrote for another topic than most of the files.
+
+    Args:
+        topic_partition: the topic-partition.
+        footers: footers of the files to judge.
+        others: what is known of files that kafka2parquet didn't write.
+        start: first offset of the sink's files; None if unknown.
+    """
     ids = collections.Counter((footer.cluster_id, footer.topic_id) for footer in footers.values() if footer is not None)
     own = ids.most_common(1)[0][0] if ids else ("", "")
     findings = []
     for key, footer in footers.items():
         if footer is None:
-            findings.append(Finding(Kind.FOREIGN_FILE, 0, 0, f"{key} was not written by kafka2parquet"))
+            text = f"{key} was not written by kafka2parquet"
+            other = others.get(key)
+            if other is not None and start is not None and other.first_offset < start:
+                text += (
+                    f". By its name and its {other.rows:,} rows it reaches past offset {start}, where this sink's files"
+                    " begin, so rows may be in both"
+                )
+            findings.append(Finding(Kind.FOREIGN_FILE, 0, 0, text))
         elif (footer.topic, footer.partition) != (topic_partition.topic, topic_partition.partition) or (
             footer.cluster_id,
             footer.topic_id,
@@ -302,22 +338,32 @@ def _unlisted(
     ]
 
 
-def _gaps(flushes: Sequence[FlushRange], committed: int | None) -> list[Finding]:
+def _gaps(flushes: Sequence[FlushRange], committed: int | None, others: Sequence[int]) -> list[Finding]:
+    """Find offsets that are in no flush, or in several.
+
+    Args:
+        flushes: the flushes, ordered by start.
+        committed: committed offset of the group; None without one.
+        others: first offsets of files that kafka2parquet didn't write, as their names say, in order.
+    """
     findings = []
     position = flushes[0].start if flushes else None
     for flush in flushes:
         if position is not None and flush.start > position:
-            findings.append(_gap(position, flush.start))
+            findings.append(_gap(position, flush.start, others))
         elif position is not None and flush.start < position:
             end = min(position, flush.end)
             text = f"[{flush.start}, {end}) is in {flush.anchor_key} and in a flush before it"
             findings.append(Finding(Kind.OVERLAP, flush.start, end, text))
         position = max(position or 0, flush.end)
     if position is not None and committed is not None and committed > position:
-        findings.append(_gap(position, committed))
+        findings.append(_gap(position, committed, others))
     return findings
 
 
-def _gap(start: int, end: int) -> Finding:
+def _gap(start: int, end: int, others: Sequence[int]) -> Finding:
     text = f"[{start}, {end}) is in no file: lost, or without rows (rejects, tombstones, markers); --deep shows which"
+    begin_there = bisect.bisect_left(others, end) - bisect.bisect_left(others, start)
+    if begin_there:
+        text += f". By their names, {counted(begin_there, 'file')} of another tool begin there"
     return Finding(Kind.GAP, start, end, text)

@@ -7,10 +7,11 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from kafka2parquet.audit.coverage import Audit, coverage, damaged_footer, stray
+from kafka2parquet.audit.history import read_others
 from kafka2parquet.audit.merged import MergedFiles, audit_merged
 from kafka2parquet.audit.metadata import flush_footers, is_parquet_name, read_all_metadata
 from kafka2parquet.merged.reading import read_merged
-from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 
@@ -37,12 +38,14 @@ def read_coverage(
         AccessError: the store refuses access.
     """
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
+    names: dict[str, ObjectName] = {}
     strays: list[str] = []
     for prefix in topic_prefixes(naming, topic):
         all_keys = tuple(storage.list(prefix))
         found, others = _split(all_keys, naming, topic)
-        for topic_partition, key in found:
-            keys[topic_partition].append(key)
+        for name, key in found:
+            keys[TopicPartition(topic, name.partition)].append(key)
+            names[key] = name
         if prefix == naming.prefix(topic) and naming.has_several_folders(
             topic
         ):  # other topics' folders may have the same prefix
@@ -53,6 +56,10 @@ def read_coverage(
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     metadata = read_all_metadata(storage, wanted)
     footers, damaged = flush_footers(metadata)
+    of_other_tools = read_others(
+        storage,
+        {key: name for key, name in names.items() if footers[key] is None and key not in damaged and metadata[key] is not None},
+    )
     ids = collections.Counter(footer.topic_id for footer in footers.values() if footer is not None)
     topic_id = ids.most_common(1)[0][0] if ids else ""
     # Merged files after the originals: what is deleted in between is covered by results that are read afterwards.
@@ -71,6 +78,7 @@ def read_coverage(
             committed.get(topic_partition),
             keys_of.get(topic_partition, {}),
             damaged,
+            {key: of_other_tools[key] for key in keys[topic_partition] if key in of_other_tools},
         )
         for topic_partition in sorted({*keys, *keys_of, *(found for found in committed if found.topic == topic)})
     )
@@ -87,14 +95,14 @@ def topic_prefixes(naming: ObjectNaming, topic: str) -> tuple[str, str]:
     return naming.prefix(topic), naming.quarantine_prefix(topic)
 
 
-def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:
-    """Return the keys of a topic's files, and the keys of Parquet files that don't belong to any topic."""
-    own: list[tuple[TopicPartition, str]] = []
+def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[ObjectName, str]], list[str]]:
+    """Return the keys of a topic's files with their parts, and the keys of Parquet files that don't belong to any topic."""
+    own: list[tuple[ObjectName, str]] = []
     strays: list[str] = []
     for key in keys:
         name = naming.parse(key)
         if name is not None and name.topic == topic:
-            own.append((TopicPartition(topic, name.partition), key))
+            own.append((name, key))
         elif name is None and is_parquet_name(key):
             strays.append(key)
     return own, strays

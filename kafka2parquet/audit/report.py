@@ -22,6 +22,11 @@ def table(audit: Audit) -> str:
         text += _findings(f"{coverage.topic_partition}: ", coverage.findings)
     text += _findings("", audit.strays)
     text += _findings("", audit.merged)
+    if audit.history_files:
+        text.append(
+            f"{counted(audit.history_files, 'file')} of another tool, below the first offset of this sink's files: history,"
+            " which is not audited"
+        )
     return "\n".join(text)
 
 
@@ -56,6 +61,10 @@ def verdict(audit: Audit, *, deep: bool, shard: Shard | None = None) -> str:
             "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If the sink has run already, "
             "check topics, topics.dir and the name of the group."
         )
+    if audit.is_exact and audit.history_files and not files and not gone:
+        return (
+            "NOTHING OF THIS SINK YET: all files are of another tool and below the committed offsets, where this sink starts."
+        )
     if not audit.is_exact:
         return f"NOT EXACT: {counted(audit.findings, 'finding')}; {what}."
     compared = "compared with the log" if shard is None else f"of which shard {shard} was compared with the log"
@@ -78,6 +87,7 @@ def to_json(audit: Audit, *, deep: bool, shard: Shard | None = None) -> dict[str
                 "end": coverage.end,
                 "files": coverage.files,
                 "covered_files": coverage.covered_files,
+                "history_files": coverage.history_files,
                 "rows": coverage.rows,
                 "flushes": [
                     attrs.asdict(
