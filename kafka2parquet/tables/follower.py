@@ -21,6 +21,9 @@ moves the positions, *in one transaction*, which fails if another follower has m
 A position moves only together with files, because table formats detect concurrent changes of files, and not all of them detect
 concurrent changes of properties. A flush without values (only rejects) waits for the next one that has some.
 
+A table without a position begins at the sink's first flush. Files of another tool before that flush, such as those of the sink
+that was there before, are not of the table; behind it, such a file is a finding.
+
 Offsets that are in no file are read in the log. If a record with a value is there, or if the log no longer has the offsets, the
 partition stands still with a finding, and the other partitions go on.
 """
@@ -35,6 +38,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from kafka2parquet.audit.coverage import Finding, Kind
+from kafka2parquet.audit.history import OtherFile
 from kafka2parquet.backoff import Retrying, RetryPolicy
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import CatalogUnavailableError, TransientError
@@ -116,6 +120,7 @@ class CatalogFollower:
         self._pass_gaps = pass_gaps
         self._conflicts = conflicts if conflicts is not None else RetryPolicy(first_s=0.1, longest_s=5.0, limit_s=300.0)
         self._clock = clock if clock is not None else SystemClock()
+        self._others: dict[str, OtherFile] = {}
         self._recorder = TableRecorder(target.name, topic, self._clock)
 
     def status(self) -> TableStatus:
@@ -146,7 +151,7 @@ class CatalogFollower:
 
     def _round(self, stop: threading.Event) -> Followed:
         committed = self._log.committed()
-        published = PublishedFlushes(self._storage, self._naming, self._topic, self._log, committed)
+        published = PublishedFlushes(self._storage, self._naming, self._topic, self._log, committed, self._others)
         refused: dict[str, str] = {}
         attempts = Retrying(self._conflicts, self._clock)
         done = Followed()

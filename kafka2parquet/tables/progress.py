@@ -55,5 +55,10 @@ class Followed:
 
     @property
     def lag_offsets(self) -> int:
-        """The number of offsets that are committed and not in the table, over all partitions that have a position."""
+        """The number of offsets that are committed and not in the table, over all partitions for which the number is known."""
         return sum(partition.lag_offsets or 0 for partition in self.partitions)
+
+    @property
+    def unknown_lags(self) -> tuple[TopicPartition, ...]:
+        """The partitions that stand still before their first flush: how many offsets are not in the table is unknown."""
+        return tuple(each.topic_partition for each in self.partitions if each.finding is not None and each.lag_offsets is None)

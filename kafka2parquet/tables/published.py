@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import attrs
 
 from kafka2parquet.audit.coverage import Finding, Kind
+from kafka2parquet.audit.history import OtherFile, read_other
 from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
@@ -67,6 +68,7 @@ class PublishedFlushes:
         topic: str,
         log: TopicLog,
         committed: CommittedOffsets,
+        others: dict[str, OtherFile] | None = None,
     ) -> None:
         """List the topic's files. Blocks: two listings.
 
@@ -76,7 +78,9 @@ class PublishedFlushes:
             topic: the topic.
             log: the topic in Kafka, for offsets that are in no file.
             committed: the group's offsets, read before.
+            others: files of another tool that are known already, by key. New ones are added.
         """
+        self._others = others if others is not None else {}
         self._storage = storage
         self._naming = naming
         self._topic = topic
@@ -96,7 +100,8 @@ class PublishedFlushes:
     def after(self, partition: int, position: int | None, *, pass_gaps: bool = False) -> Iterator[CoveredRange | Finding]:
         """Yield what follows a position, contiguously, up to the committed offset. A finding ends the iteration.
 
-        Lazy: each step reads the footer of one anchor, and reads the log if offsets are in no file.
+        Lazy: each step reads the footer of one anchor, and reads the log if offsets are in no file. Files of another tool
+        before the first flush are passed over.
 
         Args:
             partition: the partition.
@@ -109,12 +114,19 @@ class PublishedFlushes:
         files = self._files.get(partition, [])
         index = 0 if position is None else bisect.bisect_left(files, _Listed(position, False, ""))
         listed: set[str] = set()
+        passed: list[OtherFile] = []
         for file in files[index:]:
             if file.first_offset >= end:
                 break
             if file.key in listed:
                 continue
             anchor = self._anchor(partition, file.key)
+            if isinstance(anchor, OtherFile):
+                if position is not None:
+                    yield _foreign(file.key)
+                    return
+                passed.append(anchor)
+                continue
             if isinstance(anchor, Finding):
                 yield anchor
                 return
@@ -126,7 +138,14 @@ class PublishedFlushes:
                 continue  # whatever it is, the flushes have to follow each other without it
             if anchor.end > end:
                 return  # not committed
-            position = anchor.start if position is None else position
+            if position is None:
+                position = anchor.start
+                if not all(other.is_before(position) for other in passed):
+                    text = (
+                        f"by its name and rows, a file of another tool reaches past offset {position}, where {file.key} begins"
+                    )
+                    yield Finding(Kind.FOREIGN_FILE, position, anchor.end, text)
+                    return
             if anchor.start > position:
                 gap = self._gap(partition, position, anchor.start, pass_gaps)
                 yield gap
@@ -162,8 +181,10 @@ class PublishedFlushes:
             parquet,
         )
 
-    def _anchor(self, partition: int, key: str) -> FlushFooter | Finding | None:
+    def _anchor(self, partition: int, key: str) -> FlushFooter | OtherFile | Finding | None:
         """Read a file's footer; None if the file is not an anchor."""
+        if key in self._others:
+            return self._others[key]
         metadata = self._storage.read_metadata(key)
         try:
             footer = FlushFooter.from_metadata(metadata)
@@ -172,7 +193,7 @@ class PublishedFlushes:
         if metadata is None:
             return Finding(Kind.MISSING_FILE, 0, 0, f"{key} was deleted while it was read")
         if footer is None:
-            return Finding(Kind.FOREIGN_FILE, 0, 0, f"{key} was not written by kafka2parquet")
+            return self._other(key) or _foreign(key)
         if (
             (footer.topic, footer.partition) != (self._topic, partition)
             or footer.topic_id not in ("", self._committed.topic_id)
@@ -182,6 +203,14 @@ class PublishedFlushes:
             text = f"{key} belongs to {whose}, but the topic's id is {self._committed.topic_id}"
             return Finding(Kind.FOREIGN_FILE, footer.start, footer.end, text)
         return footer if footer.is_anchor else None
+
+    def _other(self, key: str) -> OtherFile | None:
+        """Return what is known of a file that another tool wrote; None if it isn't a readable Parquet file."""
+        name = self._naming.parse(key)
+        other = None if name is None else read_other(self._storage, key, name)
+        if other is not None:
+            self._others[key] = other
+        return other
 
     def _flush(self, key: str, anchor: FlushFooter, position: int) -> CoveredRange | Finding:
         """Return the flush of an anchor that should start at `position`."""
@@ -215,3 +244,7 @@ class PublishedFlushes:
             return CoveredRange(start, end)
         why = "the log has records with a value there" if has_values else "the log no longer has these offsets"
         return Finding(Kind.GAP, start, end, f"[{start}, {end}) is in no file, and {why}")
+
+
+def _foreign(key: str) -> Finding:
+    return Finding(Kind.FOREIGN_FILE, 0, 0, f"{key} was not written by kafka2parquet")

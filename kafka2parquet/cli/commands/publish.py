@@ -134,9 +134,11 @@ def _threads(stop: threading.Event, count: int) -> Iterator[concurrent.futures.T
 
 
 def _text(topic: str, found: Followed) -> str:
+    unknown = len(found.unknown_lags)
+    lag = f"{found.lag_offsets:,}" + (f", and unknown for {counted(unknown, 'partition')}" if unknown else "")
     lines = [
         f"{topic}: registered {counted(found.files, 'file')} with {counted(found.rows, 'row')} in"
-        f" {counted(found.commits, 'transaction')}; committed offsets that are not in the table: {found.lag_offsets:,}"
+        f" {counted(found.commits, 'transaction')}; committed offsets that are not in the table: {lag}"
     ]
     for partition in found.partitions:
         if partition.finding is not None:
@@ -160,5 +162,6 @@ def _to_json(topic: str, found: Followed) -> str:
                 "finding": shown,
             }
         )
-    figures = {"commits": found.commits, "files": found.files, "rows": found.rows, "lag_offsets": found.lag_offsets}
+    lag_offsets = None if found.unknown_lags else found.lag_offsets
+    figures = {"commits": found.commits, "files": found.files, "rows": found.rows, "lag_offsets": lag_offsets}
     return json.dumps({"version": _JSON_VERSION, "topic": topic, **figures, "partitions": partitions})

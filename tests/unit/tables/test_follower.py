@@ -6,6 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import FieldPartitioner, RecordCountRotation
@@ -13,6 +15,7 @@ from kafka2parquet.backoff import RetryPolicy
 from kafka2parquet.errors import CatalogUnavailableError, ConfigurationError
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.tables import DataFile, Followed, LogId
+from kafka2parquet.testing import MemoryRecord
 from tests.support.sink_world import TOPIC
 from tests.support.tables import MemoryTable, TableWorld
 
@@ -120,6 +123,49 @@ def test_a_foreign_file(world: TableWorld, table: MemoryTable, content: bytes) -
     world.write(b"{}", b"{}", **COUNTED)
     (world.folder / _key(2)).write_bytes(content)
     assert (2, "foreign file") == _only(world.follower(table).once())
+
+
+def _other_tool_writes(world: TableWorld, first_offset: int, rows: int) -> None:
+    (path := world.folder / _key(first_offset)).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"a": [1] * rows}), path)
+
+
+def _migrated(world: TableWorld) -> None:
+    """Two records of another tool, then two flushes of the sink, whose group began behind them."""
+    world.kafka.append(TOPIC, 0, [MemoryRecord(b"{}")] * 2)
+    world.kafka.commit("group", TOPIC, 0, 2, "")
+    world.write(*[b"{}"] * 4, **COUNTED)
+
+
+def test_files_of_another_tool_before_the_first_flush(world: TableWorld, table: MemoryTable) -> None:
+    """The table begins at the sink's first flush, and old files of another tool are never registered."""
+    _migrated(world)
+    _other_tool_writes(world, 0, 1)
+    _other_tool_writes(world, 1, 1)
+    assert (6, None) == _only(world.follower(table).once())
+    assert [_key(2), _key(4)] == table.keys
+
+
+def test_only_files_of_another_tool(world: TableWorld, table: MemoryTable) -> None:
+    """Before the sink's first flush, there is nothing to register, and nothing is wrong."""
+    world.kafka.append(TOPIC, 0, [MemoryRecord(b"{}")] * 2)
+    world.kafka.commit("group", TOPIC, 0, 2, "")
+    _other_tool_writes(world, 0, 2)
+    found = world.follower(table).once()
+    assert (None, None) == _only(found)
+    assert ((), []) == (found.unknown_lags, table.keys)
+
+
+@pytest.mark.parametrize(("first_offset", "rows", "position"), [(0, 3, None), (4, 2, 4)], ids=["reaches in", "inside"])
+def test_files_of_another_tool_in_the_range(
+    world: TableWorld, table: MemoryTable, first_offset: int, rows: int, position: int | None
+) -> None:
+    """A file that reaches into the sink's range, or begins in it, stops the partition."""
+    _migrated(world)
+    _other_tool_writes(world, first_offset, rows)
+    found = world.follower(table).once()
+    assert (position, "foreign file") == _only(found)
+    assert (() if position else (TopicPartition(TOPIC, 0),)) == found.unknown_lags
 
 
 def test_a_file_with_another_number_of_rows(world: TableWorld, table: MemoryTable) -> None:
