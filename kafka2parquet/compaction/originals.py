@@ -10,6 +10,7 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.audit.history import OtherFile
 from kafka2parquet.compaction.storage import MergeStorage
 from kafka2parquet.merged.covered import CoveredFile
 from kafka2parquet.merged.footer import METADATA_KEY as MERGED_KEY
@@ -46,12 +47,18 @@ class OriginalFolder:
     Attributes:
         encoded_partition: the folder's name below the topic's folder.
         new: the files that are in no plan.
+        others: what is known of files that another tool wrote, by key.
         problem: why the folder's files can't be merged; None if they can.
     """
 
     encoded_partition: str
     new: list[Original] = attrs.Factory(list)
+    others: dict[str, OtherFile] = attrs.Factory(dict)
     problem: str | None = None
+
+    def problem_of_others(self) -> str | None:
+        """Return which file another tool wrote; None if there is none."""
+        return next((f"{key} was not written by kafka2parquet." for key in self.others), None)
 
 
 def read_originals(
@@ -91,6 +98,8 @@ def read_originals(
                 folder.problem = f"the folder also has {other}, of another topic. Give each topic a folder."
             elif isinstance(original, str):
                 folder.problem = original
+            elif isinstance(original, OtherFile):
+                folder.others[key] = original
             elif original is not None:
                 folder.new.append(original)
     for folder in folders.values():
@@ -98,7 +107,7 @@ def read_originals(
     return folders
 
 
-def _read(storage: MergeStorage, key: str, name: ObjectName, size_bytes: int) -> Original | str | None:
+def _read(storage: MergeStorage, key: str, name: ObjectName, size_bytes: int) -> Original | OtherFile | str | None:
     """Read a file's footer; None if the file doesn't exist any more, and a text if it can't be used."""
     content = read_footer(functools.partial(storage.read_tail, key))
     if content is None:
@@ -113,8 +122,10 @@ def _read(storage: MergeStorage, key: str, name: ObjectName, size_bytes: int) ->
         footer = None if text is None else FlushFooter.from_metadata({METADATA_KEY: text.decode(errors="replace")})
     except ValueError as error:
         return f"the footer of {key} can't be read: {error}."
-    if footer is None or schema is None or parquet is None:
+    if schema is None or parquet is None:
         return f"{key} was not written by kafka2parquet."
+    if footer is None:
+        return OtherFile(name.partition, name.first_offset, parquet.num_rows)
     if footer.file_rows != parquet.num_rows:
         return f"{key} has {counted(parquet.num_rows, 'row')}, but its footer says {footer.file_rows}."
     if footer.role == "rejects":

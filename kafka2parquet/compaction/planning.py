@@ -46,6 +46,8 @@ class PlannedTopic:
         problems: why folders can't be merged, by encoded partition.
         waiting_files: number of durable files that may not be merged yet.
         done_files: number of files in plans with a result, in folders that still have originals.
+        history: folders that are left out although they have files of the sink, each with the number of its files that another
+            tool wrote before the sink's first file.
     """
 
     topic: str
@@ -53,6 +55,7 @@ class PlannedTopic:
     problems: Mapping[str, str]
     waiting_files: int
     done_files: int
+    history: Mapping[str, int] = attrs.field(factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
@@ -127,7 +130,8 @@ class TopicPlanner:
             merged = self._read_merged(sizes_bytes)
             folders = read_originals(self._storage, self._naming, self._topic, merged.covers.keys(), sizes_bytes)
             missing = self._missing(folders, closed, sizes_bytes.keys() | rejects | merged.covers.keys())
-            plans, problems, waiting_files = self._new_plans(folders, merged, closed, missing, topic_id)
+            history = _history(folders, merged, closed)
+            plans, problems, waiting_files = self._new_plans(folders, merged, closed, missing, topic_id, history)
             if not write or self._create_all(plans):
                 break
         units = [
@@ -139,7 +143,8 @@ class TopicPlanner:
             len(plan.inputs) for folder in merged.folders.values() for n, plan in folder.plans.items() if n in folder.results
         )
         units.sort(key=lambda unit: unit.id)
-        return PlannedTopic(self._topic, tuple(units), problems, waiting_files, done_files)
+        mixed = {name: files for name, files in history.items() if folders[name].new and name not in problems}
+        return PlannedTopic(self._topic, tuple(units), problems, waiting_files, done_files, mixed)
 
     def _states(self, log: LogOffsets) -> Mapping[str, FolderState] | None:
         if self._completeness is None:
@@ -176,6 +181,7 @@ class TopicPlanner:
         closed: Closed,
         missing: Mapping[str, str],
         topic_id: str,
+        history: Mapping[str, int],
     ) -> tuple[list[MergePlan], dict[str, str], int]:
         """Return the next plans, the problems of folders, and the number of files that have to wait."""
         plans: list[MergePlan] = []
@@ -188,11 +194,14 @@ class TopicPlanner:
             problem = (
                 problems.get(name)
                 or folder.problem
+                or (None if name in history else folder.problem_of_others())
                 or closed.problem(folder)
                 or self._problem(files, earlier, missing, topic_id)
             )
             if problem is not None:
                 problems[name] = problem
+                continue
+            if name in history:
                 continue
             if not closed.is_by_time(folder) and not self._is_worth_it(files):
                 files = []
@@ -252,6 +261,23 @@ class TopicPlanner:
 
     def _unit(self, plan: MergePlan) -> MergeUnit:
         return MergeUnit.of(plan, self._key(plan, plan_name(plan.number)), self._key(plan, result_name(plan.number)))
+
+
+def _history(folders: Mapping[str, OriginalFolder], merged: MergedTopic, closed: Closed) -> Mapping[str, int]:
+    """Return the folders whose files of another tool are all from before the sink's first file, with the number of these files.
+
+    Such folders are left out: nobody knows what is in the old files, and readers of the merged files would miss their rows.
+    """
+    starts: dict[int, int] = {}
+    files = [original.file for folder in folders.values() for original in folder.new]
+    for file in (*files, *(cover.file for covers in merged.covers.values() for cover in covers)):
+        starts[file.partition] = min(starts.get(file.partition, file.start), file.start)
+    starts = {**{each.partition: offset for each, offset in closed.committed.items()}, **starts}
+    return {
+        name: len(folder.others)
+        for name, folder in folders.items()
+        if folder.others and all(other.is_before(starts.get(other.partition)) for other in folder.others.values())
+    }
 
 
 def _without_result(folder: MergedFolder) -> list[MergePlan]:

@@ -10,6 +10,7 @@ from typing import Annotated, Protocol
 
 import attrs
 
+from kafka2parquet.audit.history import OtherFile
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.completeness.folders import TimeFolders
 from kafka2parquet.completeness.frontier import PartitionFrontier, frontier, newest_time_ms
@@ -54,6 +55,11 @@ class _Facts:
     committed: Mapping[TopicPartition, int]
     frontiers: tuple[PartitionFrontier, ...]
     missing: Mapping[str, str]
+    starts: Mapping[int, int]
+
+    def is_history(self, file: OtherFile) -> bool:
+        """Return whether another tool wrote a file before the sink's first file of the partition."""
+        return file.is_before(self.starts.get(file.partition))
 
 
 @checked
@@ -130,6 +136,7 @@ class Completeness:
             committed,
             tuple(self._frontiers(files, bounds, committed, topic_id, (now - _EPOCH) // _MS)),
             self._missing(files, committed),
+            self._starts(files, committed, topic_id),
         )
         reached_ms = [each.reached_ms for each in facts.frontiers]
         known_ms = [each_ms for each_ms in reached_ms if each_ms is not None]
@@ -148,6 +155,18 @@ class Completeness:
             return missing
         merged = {cover.file.key for cover in read_merged(self._storage, self._merged, self._topic).covered()}
         return _missing_siblings(files, committed, self._naming.directory_delimiter, merged)
+
+    def _starts(self, files: TopicFiles, committed: Mapping[TopicPartition, int], topic_id: str) -> Mapping[int, int]:
+        """Return the first offset of each partition's files, or the committed offset of a partition without files."""
+        found: dict[int, int] = {}
+        for footer in files.footers.values():
+            if isinstance(footer, FlushFooter) and not _differ(footer.topic_id, topic_id):
+                found[footer.partition] = min(found.get(footer.partition, footer.start), footer.start)
+        for marker in files.markers.values():
+            for file in marker.files if isinstance(marker, Marker) and not _differ(marker.topic_id, topic_id) else ():
+                if file.first_offset >= 0:
+                    found[file.partition] = min(found.get(file.partition, file.first_offset), file.first_offset)
+        return {**{each.partition: offset for each, offset in committed.items()}, **found}
 
     def _settled(self, folder: Folder, files: TopicFiles, facts: _Facts, *, write: bool) -> FolderState:
         """Judge a folder, and write its marker if it is due. If another process was faster, its marker counts."""
@@ -193,15 +212,16 @@ class Completeness:
             for each in facts.frontiers
             if ends_at_ms is not None and (each.reached_ms is None or each.reached_ms < ends_at_ms + self._lateness_ms)
         )
+        history = {name for name, footer in footers.items() if isinstance(footer, OtherFile) and facts.is_history(footer)}
         problem = (
-            _problem_of_markers(markers, facts.topic_id)
-            or _problem_of_footers(footers, facts.topic_id)
+            (None if history else _problem_of_markers(markers, facts.topic_id))
+            or _problem_of_footers({name: footer for name, footer in footers.items() if name not in history}, facts.topic_id)
             or self._problem_of_folder(folder, facts)
             or _problem_of_files(marked, unmarked)
         )
         if ends_at_ms is None and _times_ms(all_files):  # a folder of something else, which nobody asked about
             problem = None
-        return FolderState(folder.key, ends_at_ms, readable, 0, unmarked, waits_for, problem)
+        return FolderState(folder.key, ends_at_ms, readable, 0, unmarked, waits_for, problem, len(history))
 
     def _end_of(self, folder: Folder, files: Iterable[MarkedFile]) -> int | None:
         times_ms = _times_ms(files)
@@ -257,7 +277,9 @@ class Completeness:
         for folder in files.folders.values():
             for key in folder.files.keys() & files.footers.keys():
                 footer = files.footers[key]
-                if isinstance(footer, Unreadable) or not _is_durable(footer, committed) or _differ(footer.topic_id, topic_id):
+                if not isinstance(footer, FlushFooter) or not _is_durable(footer, committed):
+                    continue
+                if _differ(footer.topic_id, topic_id):
                     continue
                 file = MarkedFile.of(key, footer)
                 if self._end_of(folder, [file]) is not None:
@@ -305,10 +327,12 @@ def _problem_of_markers(markers: Mapping[int, Marker | Unreadable], topic_id: st
     return f"{marker_name(absent[0])} is missing, although a later marker exists: it was deleted." if absent else None
 
 
-def _problem_of_footers(footers: Mapping[str, FlushFooter | Unreadable], topic_id: str) -> str | None:
+def _problem_of_footers(footers: Mapping[str, FlushFooter | OtherFile | Unreadable], topic_id: str) -> str | None:
     for name, footer in footers.items():
         if isinstance(footer, Unreadable):
             return footer.reason
+        if isinstance(footer, OtherFile):
+            return f"{name} was not written by kafka2parquet."
         if _differ(footer.topic_id, topic_id):
             return f"{name} is of an earlier topic of the same name, whose offsets mean other records."
     return None

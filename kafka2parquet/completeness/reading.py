@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import attrs
 
+from kafka2parquet.audit.history import OtherFile, read_other
 from kafka2parquet.audit.read import topic_prefixes
 from kafka2parquet.completeness.marker import Marker, marker_name, marker_number
 from kafka2parquet.object_names import ObjectName, ObjectNaming
@@ -58,7 +59,7 @@ class TopicFiles:
 
     folders: Mapping[str, Folder]
     rejects: Mapping[str, ObjectName]
-    footers: Mapping[str, FlushFooter | Unreadable]
+    footers: Mapping[str, FlushFooter | OtherFile | Unreadable]
     markers: Mapping[str, Marker | Unreadable]
 
 
@@ -72,7 +73,7 @@ class TopicReader:
         self._storage = storage
         self._naming = naming
         self._topic = topic
-        self._footers: dict[str, FlushFooter | Unreadable] = {}
+        self._footers: dict[str, FlushFooter | OtherFile | Unreadable] = {}
         self._markers: dict[str, Marker | Unreadable] = {}
 
     def read(self) -> TopicFiles:
@@ -108,7 +109,10 @@ class TopicReader:
         try:
             marker = Marker.from_bytes(content)
         except ValueError as error:
-            return Unreadable(f"{key} is not a marker of this library: {error}. Move it away, if another tool wrote it.")
+            return Unreadable(
+                f"{key} is not a marker of this library: {error}. If another tool wrote it, such as a job of yours, end that"
+                " job and move the object away."
+            )
         folder, _, name = key.rpartition(self._naming.directory_delimiter)
         if (marker.topic, marker.folder, marker_name(marker.number)) != (self._topic, folder, name):
             return Unreadable(f"{key} is the marker of topic {marker.topic} in {marker.folder}, number {marker.number}.")
@@ -136,7 +140,7 @@ class TopicReader:
             folder.others = others[place]
         return found
 
-    def _read_footer(self, key: str) -> FlushFooter | Unreadable | None:
+    def _read_footer(self, key: str) -> FlushFooter | OtherFile | Unreadable | None:
         metadata = self._storage.read_metadata(key)
         if metadata is None:
             return None
@@ -144,7 +148,10 @@ class TopicReader:
             footer = FlushFooter.from_metadata(metadata)
         except ValueError as error:
             return Unreadable(f"the footer of {key} can't be read: {error}.")
-        return footer if footer is not None else Unreadable(f"{key} was not written by kafka2parquet.")
+        name = self._naming.parse(key)
+        if footer is not None or name is None:
+            return footer
+        return read_other(self._storage, key, name) or Unreadable(f"{key} was not written by kafka2parquet.")
 
 
 def _kept(known: Mapping[str, _T], keys: set[str], read: Callable[[str], _T | None]) -> dict[str, _T]:

@@ -25,6 +25,8 @@ class FolderState:
         unmarked: durable files that no marker lists.
         waits_for: the topic-partitions whose durable records have not passed the end of the folder's time.
         problem: why the folder can't be answered for; None if it can.
+        history_files: number of files that another tool wrote before the sink's first file. A folder with such files is left
+            out: nothing says what is in them, so the folder gets no marker.
     """
 
     folder: str
@@ -34,6 +36,7 @@ class FolderState:
     unmarked: tuple[MarkedFile, ...] = attrs.field(repr=False)
     waits_for: tuple[TopicPartition, ...]
     problem: str | None
+    history_files: int = 0
 
     @property
     def is_by_time(self) -> bool:
@@ -42,8 +45,13 @@ class FolderState:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all topic-partitions have passed the end of the folder's time, and nothing is wrong with its files."""
-        return self.is_by_time and self.problem is None and not self.waits_for
+        """Whether all topic-partitions have passed the end of the folder's time, and all files are known and right."""
+        return self.is_by_time and self.problem is None and not self.waits_for and not self.history_files
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the folder is left out, although it has files of the sink, too."""
+        return self.problem is None and self.history_files > 0 and bool(self.unmarked or self.markers)
 
     @property
     def is_due(self) -> bool:
@@ -53,7 +61,8 @@ class FolderState:
     @property
     def is_settled(self) -> bool:
         """Whether nothing has happened in this look, and nothing is left to do."""
-        return (self.is_complete or not self.is_by_time) and not (self.written or self.is_due or self.problem)
+        is_over = self.is_complete or not self.is_by_time or self.history_files > 0
+        return is_over and not (self.written or self.is_due or self.problem)
 
     @property
     def unmarked_rows(self) -> int:
@@ -69,7 +78,7 @@ class TopicCompleteness:
         topic: name of the topic.
         at: when the look began.
         complete_until_ms: all folders whose time ends at this moment or earlier are complete, unless something is wrong with
-            them, in milliseconds since the epoch. None if some topic-partition has not reached any time.
+            them or they are left out, in milliseconds since the epoch. None if some topic-partition has not reached any time.
         partitions: the topic-partitions, ordered.
         folders: the folders with files, ordered by key.
     """
@@ -123,6 +132,7 @@ class TopicCompleteness:
                     "unmarked_files": len(each.unmarked),
                     "unmarked_rows": each.unmarked_rows,
                     "waits_for": [waited.partition for waited in each.waits_for],
+                    "history_files": each.history_files,
                     "problem": each.problem,
                 }
                 for each in self.folders

@@ -252,12 +252,24 @@ def test_switch_in_order(migration: Migration, capsys: pytest.CaptureFixture[str
     assert {migration.key(0, 1, 300), migration.key(0, 2, 400), migration.key(2, 0, 0)} == after.keys() - before.keys()
     assert migration.log == migration.rows()
     assert {0: 450, 1: 200, 2: 30} == migration.committed()
-    assert 4 == migration.command("audit", "--json")
+    assert 0 == migration.command("audit", "--json")
     partitions = json.loads(capsys.readouterr().out)["partitions"]
-    assert {"foreign file"} == {finding["kind"] for each in partitions for finding in each["findings"]}
     assert [(300, 450, 450), (200, 200, 200), (0, 30, 30)] == [
         (each["start"], each["end"], each["committed"]) for each in partitions
     ]
+    assert [(2, 3), (0, 2), (1, 0)] == [(each["files"], each["history_files"]) for each in partitions]
+    # hours 10 and 11 have files of both sinks
+    day = f"topics/{migration.topic}/year=2026/month=05/day=17"
+    left_out = [f"{day}/hour=10: left out, because it also has 4 files", f"{day}/hour=11: left out, because it also has 1 file"]
+    assert 0 == migration.command("complete", "--idle-after", "1h")
+    assert left_out == [
+        line.partition(" of another tool")[0] for line in capsys.readouterr().out.splitlines() if "left out" in line
+    ]
+    assert 0 == migration.command("compact", "--dry-run", "--idle-after", "1h")
+    out = capsys.readouterr().out
+    assert left_out == [f"topics/{line}".partition(" of another tool")[0] for line in out.splitlines() if "left out" in line]
+    assert 0 == migration.command("publish", "--to", "delta")
+    assert "registered files 3 with rows 180" in capsys.readouterr().out
 
 
 @pytest.fixture

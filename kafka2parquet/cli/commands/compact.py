@@ -175,6 +175,9 @@ def _report(
     for topic in planned:
         for folder, problem in topic.problems.items():
             tell(f"{topic.topic}/{folder}: not merged: {problem}")
+        for folder, files in topic.history.items():
+            older = f"{counted(files, 'file')} of another tool, from before this sink"
+            tell(f"{topic.topic}/{folder}: left out, because it also has {older}")
     for unit_id, problem in wrong.items():
         tell(f"{unit_id}: not done: {problem}")
     tell(_summary(planned, units, results, dry_run=options.dry_run))

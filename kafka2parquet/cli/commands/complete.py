@@ -77,7 +77,7 @@ def _to_json(sink: SinkCompleteness, found: Sequence[TopicCompleteness], *, sett
 
 def _follow(sink: SinkCompleteness, options: argparse.Namespace) -> int:
     stop = threading.Event()
-    problems: set[tuple[str, str | None]] = set()
+    notes: set[tuple[str, str | None]] = set()
     with stopping_on_signals(stop.set, log="ending after this look"):
         while not stop.is_set():
             try:
@@ -85,27 +85,25 @@ def _follow(sink: SinkCompleteness, options: argparse.Namespace) -> int:
             except TransientError as error:
                 _LOG.warning("The next look follows in %s: %s", duration_text(options.every.total_seconds()), error)
             else:
-                now = {(folder.folder, folder.problem) for each in found for folder in each.problems}
+                now = {(folder.folder, _note(folder)) for each in found for folder in each.folders if _note(folder)}
                 if options.json:
                     tell(json.dumps(_to_json(sink, found, settled=False)))
                 else:
-                    for line in _news(found, now - problems, dry_run=options.dry_run):
+                    for line in _news(found, now - notes, dry_run=options.dry_run):
                         tell(line)
-                problems = now
+                notes = now
             wait_for_stop(stop, options.every.total_seconds())
     return EXIT_OK
 
 
-def _news(
-    found: Sequence[TopicCompleteness], new_problems: Collection[tuple[str, str | None]], *, dry_run: bool
-) -> Iterator[str]:
+def _news(found: Sequence[TopicCompleteness], new_notes: Collection[tuple[str, str | None]], *, dry_run: bool) -> Iterator[str]:
     """Yield a line for each folder that has changed."""
     for each in found:
         for folder in each.folders:
             if folder.written or (dry_run and folder.is_due):
                 yield f"{folder.folder}: {_marker(folder)}, {counted(_files(folder), 'file')}, {counted(_rows(folder), 'row')}"
-            elif (folder.folder, folder.problem) in new_problems:
-                yield f"{folder.folder}: {folder.problem}"
+            elif (folder.folder, _note(folder)) in new_notes:
+                yield f"{folder.folder}: {_note(folder)}"
 
 
 def _print(found: Sequence[TopicCompleteness], *, dry_run: bool) -> None:
@@ -125,10 +123,18 @@ def _print(found: Sequence[TopicCompleteness], *, dry_run: bool) -> None:
     if lines:
         tell("\n".join(aligned([_COLUMNS, *lines])))
     for each in found:
-        for folder in each.problems:
-            tell(f"{folder.folder}: {folder.problem}")
+        for folder in each.folders:
+            if note := _note(folder):
+                tell(f"{folder.folder}: {note}")
     for each in found:
         tell(_summary(each, dry_run=dry_run))
+
+
+def _note(folder: FolderState) -> str | None:
+    """Return why a folder can't be answered for or is left out; None if it is neither, or has nothing of the sink."""
+    if not folder.is_mixed:
+        return folder.problem
+    return f"left out, because it also has {counted(folder.history_files, 'file')} of another tool, from before this sink"
 
 
 def _marker(folder: FolderState) -> str:
@@ -155,11 +161,14 @@ def _short(time_ms: int | None) -> str:
 def _summary(found: TopicCompleteness, *, dry_run: bool) -> str:
     """Return sentences about a topic: until when it is complete, the numbers of folders, and who holds up the rest."""
     complete = sum(folder.is_complete for folder in found.folders)
-    waiting = sum(bool(folder.waits_for) and folder.problem is None for folder in found.folders)
-    other = sum(not folder.is_by_time and folder.problem is None for folder in found.folders)
+    answered = [folder for folder in found.folders if folder.problem is None and not folder.history_files]
+    waiting = sum(bool(folder.waits_for) for folder in answered)
+    other = sum(not folder.is_by_time for folder in answered)
+    history = sum(folder.problem is None and folder.history_files > 0 for folder in found.folders)
     due = sum(folder.is_due for folder in found.folders)
     numbers = [f"folders complete {complete:,}", f"waiting {waiting:,}", f"without an answer {len(found.problems):,}"]
     numbers += [f"not of time {other:,}"] if other else []
+    numbers += [f"with older files of another tool {history:,}"] if history else []
     numbers += [f"markers due {due:,}" if dry_run else f"markers written {found.written:,}"]
     until = "unknown" if found.complete_until_ms is None else _short(found.complete_until_ms)
     text = f"{found.topic}: complete until {until}; {', '.join(numbers)}."

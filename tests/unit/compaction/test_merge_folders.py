@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -241,3 +242,56 @@ def test_another_file_with_the_key_of_a_merged_file_is_refused(world: MergeWorld
     world.storage.objects[output.key] = StoredObject(b"PAR1")
     result = run_unit(planned.units[0], world.storage)
     assert ("failed", True) == (result.outcome, output.key in str(result.problem))
+
+
+def _put_old_file(world: MergeWorld, folder: str, first_offset: int, rows: int) -> str:
+    """Puts a file of another tool for partition 0 into a folder."""
+    key = f"{ORIGINALS}{TOPIC}/{folder}/{TOPIC}+0+{first_offset:010}.gz.parquet"
+    pq.write_table(pa.table({"a": [1] * rows}), sink := pa.BufferOutputStream())
+    world.storage.objects[key] = StoredObject(sink.getvalue().to_pybytes())
+    return key
+
+
+def _migrated() -> MergeWorld:
+    """A sink that begins at offset 10 of partition 0, in the second of three hours."""
+    world = MergeWorld(1)
+    world.fill(BEGIN_MS, 4)
+    world.kafka.commit("group", TOPIC, 0, 10, "")
+    world.sink()
+    return world
+
+
+def test_folders_with_older_files_of_another_tool_are_left_out() -> None:
+    """The folder of the move is named and not merged, older folders are not even named, and later ones are merged."""
+    world = _migrated()
+    day = "year=2026/month=05/day=17"
+    _put_old_file(world, f"{day}/hour=10", 0, 5)
+    _put_old_file(world, f"{day}/hour=11", 5, 5)
+    world.clock.advance(3600)
+    planned = world.plan()
+    assert ({}, {f"{day}/hour=11": 1}) == (planned.problems, planned.history)
+    assert ["hour=12"] == [unit.folder[-7:] for unit in planned.units]
+
+
+def test_a_folder_without_time_that_has_older_files(world: MergeWorld) -> None:
+    """A folder that never ends stays left out as long as it has the old files."""
+    world = MergeWorld(1)
+    world.arrive(0, *[BEGIN_MS] * 40)
+    world.kafka.commit("group", TOPIC, 0, 10, "")
+    world.sink(partitioner=DefaultPartitioner())
+    world.clock.advance(3 * 3600)
+    key = _put_old_file(world, "partition=0", 0, 10)
+    planned = world.plan(by_time=False)
+    assert ([], {}, {"partition=0": 1}) == ([*planned.units], planned.problems, planned.history)
+    del world.storage.objects[key]
+    assert ["merged"] == [result.outcome for result in world.compact(by_time=False)]
+
+
+@pytest.mark.parametrize(("first_offset", "rows"), [(5, 6), (10, 1), (15, 1)])
+def test_other_files_of_another_tool_are_a_problem(first_offset: int, rows: int) -> None:
+    """A file of another tool that reaches into the sink's offsets, or begins there, is a problem of its folder."""
+    world = _migrated()
+    key = _put_old_file(world, "year=2026/month=05/day=17/hour=11", first_offset, rows)
+    planned = world.plan()
+    assert {} == planned.history
+    assert [f"{key} was not written by kafka2parquet."] == [*planned.problems.values()]

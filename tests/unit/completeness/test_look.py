@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import FieldPartitioner, HourlyPartitioner, ObjectNaming
@@ -404,3 +406,60 @@ def test_markers_do_not_disturb_the_sink_and_its_audit(world: HoursWorld) -> Non
     committed = world.offsets_of_group.committed([TOPIC])
     audit = read_coverage(world.storage, ObjectNaming(), TOPIC, committed)
     assert (True, 7) == (audit.is_exact, sum(coverage.rows for coverage in audit.coverages))
+
+
+def _put_old_file(world: HoursWorld, hour: int, first_offset: int, rows: int) -> None:
+    """Puts a file of another tool for partition 0 into the folder of an hour."""
+    key = f"topics/{TOPIC}/year=2026/month=05/day=17/hour={hour:02}/{TOPIC}+0+{first_offset:010}.gz.parquet"
+    pq.write_table(pa.table({"a": [1] * rows}), sink := pa.BufferOutputStream())
+    world.storage.objects[key] = StoredObject(sink.getvalue().to_pybytes())
+
+
+@pytest.fixture
+def migrated() -> HoursWorld:
+    """Partition 0, of which another tool has written offsets 0 to 4, and the sink offsets 5 and 6, in hours 10 and 11."""
+    world = HoursWorld(1)
+    world.arrive(0, *[TEN] * 5, TEN + 5, ELEVEN)
+    world.kafka.commit("group", TOPIC, 0, 5, "")
+    world.clock.advance(3601)
+    world.sink()
+    return world
+
+
+def test_folders_with_older_files_of_another_tool_are_left_out(migrated: HoursWorld) -> None:
+    """The folder of the move gets no marker and has no problem; older folders are not judged at all, later ones are."""
+    _put_old_file(migrated, 9, 0, 3)
+    _put_old_file(migrated, 10, 3, 2)
+    migrated.storage.objects[f"topics/{TOPIC}/year=2026/month=05/day=17/hour=09/_SUCCESS"] = StoredObject(b"")
+    migrated.arrive(0, ELEVEN + HOUR_MS)
+    migrated.clock.advance(3600)
+    migrated.sink()
+    (nine, ten, eleven, twelve) = migrated.look().folders
+    assert [1, 1, 0, 0] == [each.history_files for each in (nine, ten, eleven, twelve)]
+    assert [False, True, False, False] == [each.is_mixed for each in (nine, ten, eleven, twelve)]
+    assert [True, True] == [each.is_settled for each in (nine, ten)]
+    assert [None] * 4 == [each.problem for each in (nine, ten, eleven, twelve)]
+    assert 1 == eleven.written
+    assert [f"topics/{TOPIC}/year=2026/month=05/day=17/hour={hour}/_SUCCESS" for hour in ("09", "11")] == sorted(
+        key for key in migrated.storage.objects if key.endswith("_SUCCESS")
+    )
+
+
+@pytest.mark.parametrize(("first_offset", "rows"), [(3, 3), (5, 1), (6, 1)])
+def test_other_files_of_another_tool_are_a_problem(migrated: HoursWorld, first_offset: int, rows: int) -> None:
+    """A file of another tool that reaches into the sink's offsets, or begins there, is a problem of its folder."""
+    _put_old_file(migrated, 10, first_offset, rows)
+    (ten, _) = migrated.look().folders
+    assert (0, False) == (ten.history_files, ten.is_complete)
+    assert "was not written by kafka2parquet" in str(ten.problem)
+
+
+def test_the_first_offset_is_known_after_the_marker(migrated: HoursWorld) -> None:
+    """Files that a marker lists count as the sink's first ones, in another process and in the same one."""
+    completeness = migrated.completeness()
+    assert 1 == migrated.look(completeness).written
+    _put_old_file(migrated, 11, 4, 1)
+    _put_old_file(migrated, 11, 5, 1)
+    for again in (completeness, None):
+        (_, eleven) = migrated.look(again).folders
+        assert f"{TOPIC}+0+0000000005.gz.parquet was not written" in str(eleven.problem)
