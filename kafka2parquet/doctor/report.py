@@ -71,7 +71,7 @@ def _of_one(finding: Finding) -> Iterator[str]:
         yield from _wrapped(finding.text)
         yield from _wrapped(finding.cure)
         yield from (f"{_INDENT}{_INDENT}{line}" for line in finding.paste.splitlines())
-        yield f"{_INDENT}See {finding.page}"
+        yield f"{_INDENT}See {finding.check.id} on the page Doctor of the documentation"
 
 
 def _passed(findings: Sequence[Finding]) -> str:

@@ -28,21 +28,22 @@ class TroubleError(Exception):
         super().__init__(f"{cause}: {values}")
 
 
-def tcp_causes(property_name: str, example: str) -> tuple[Cause, ...]:
+def tcp_causes(property_name: str, example: str, *, host: str | None = None) -> tuple[Cause, ...]:
     """Return the causes for which a server can't be reached.
 
     Args:
         property_name: the property that names the server.
         example: host and port of a server, for the documentation.
+        host: where the server's host comes from; None for the property.
     """
-    host, port = split_address(example)
-    place = {"server": example, "host": host, "port": str(port)}
+    name, port = split_address(example)
+    place = {"server": example, "host": name, "port": str(port)}
     return (
         Cause(
             "dns",
             {**place, "reason": "Name or service not known"},
             "The name {host} can't be looked up ({reason}).",
-            f"Correct the host in {property_name}, or the name service of this machine.",
+            f"Correct the host in {host or property_name}, or the name service of this machine.",
             paste="getent hosts {host}",
         ),
         Cause(

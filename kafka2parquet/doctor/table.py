@@ -6,14 +6,17 @@ from kafka2parquet.doctor import registry, staging, versions
 from kafka2parquet.doctor.broker import dead_letters, group, listener, reach, topics
 from kafka2parquet.doctor.check import Check, Group
 from kafka2parquet.doctor.examination import Step
-from kafka2parquet.doctor.store import bucket, prefix, rights
+from kafka2parquet.doctor.store import bucket, older, prefix, rights
 from kafka2parquet.doctor.store import reach as store_reach
 
 GROUPS = (
     Group("Kafka: connection", (*listener.CHECKS, reach.ADVERTISED)),
     Group("Kafka: topics", (topics.TOPICS, topics.TASKS, *topics.SETTINGS_CHECKS, dead_letters.DEAD_LETTERS)),
     Group("Kafka: consumer group", (*group.GROUP_CHECKS, *group.BROKER_CHECKS)),
-    Group("Store", (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS, *prefix.PREFIX_CHECKS)),
+    Group(
+        "Store",
+        (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS, *prefix.PREFIX_CHECKS, older.OLDER_FILES),
+    ),
     Group("Staging", staging.STAGING_CHECKS),
     Group("Schema registry", (registry.REGISTRY,)),
     Group("Versions", (versions.LIBRARIES,)),
@@ -35,6 +38,11 @@ STEPS = (
     Step(bucket.compare_clocks, (bucket.CLOCK,), needs=(store_reach.REACH,)),
     Step(bucket.look_for_rule, (bucket.UPLOADS,), needs=_STORE),
     Step(prefix.look_at_files, prefix.PREFIX_CHECKS, needs=(*_STORE, rights.LIST, rights.GET)),
+    Step(
+        older.look_for_older_files,
+        (older.OLDER_FILES,),
+        needs=(*_STORE, rights.LIST, rights.GET, topics.TOPICS, group.COMMITTED),
+    ),
     Step(staging.look_at_staging, staging.STAGING_CHECKS),
     Step(registry.ask_registries, (registry.REGISTRY,)),
     Step(versions.compare_versions, (versions.LIBRARIES,)),

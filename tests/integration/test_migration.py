@@ -175,6 +175,13 @@ class Migration:
         servers = ("--bootstrap-server", self.kafka.bootstrap, "--endpoint-url", self.s3.url)
         return main([arguments[0], str(path), *servers, *arguments[1:]])
 
+    def doctor(self, capsys: pytest.CaptureFixture[str], *, name: str = "") -> list[str]:
+        """Returns the failed checks and their causes."""
+        capsys.readouterr()
+        self.command("doctor", "--json", name=name)
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        return [f"{each['check']}/{each['cause']}" for each in findings if each["level"] == "failed"]
+
     # ---- the bucket
 
     def objects(self) -> dict[str, str]:
@@ -283,9 +290,10 @@ def crashed(migration: Migration) -> Migration:
     return migration
 
 
-def test_files_past_the_offsets_end_the_task(crashed: Migration) -> None:
-    """A foreign file in the place of the sink's own is not overwritten. Behind these files, the sink continues."""
+def test_files_past_the_offsets_end_the_task(crashed: Migration, capsys: pytest.CaptureFixture[str]) -> None:
+    """A foreign file in the place of the sink's own is not overwritten, and doctor finds it. Behind it, the sink continues."""
     before = crashed.objects()
+    assert ["store-older-files/past-offset"] == crashed.doctor(capsys)
     with pytest.raises(ForeignObjectError) as raised:
         crashed.run(260 + 50)
     assert crashed.key(0, 1, 300) == raised.value.key
@@ -301,6 +309,8 @@ def test_files_past_the_offsets_end_the_task(crashed: Migration) -> None:
     assert f"{crashed.topic},0,500" in lines(behind.stdout)
     exported.with_name("new-offsets.csv").write_text(behind.stdout)
     crashed.groups_tool("--reset-offsets", "--from-file", str(exported.with_name("new-offsets.csv")), "--execute")
+    assert [] == crashed.doctor(capsys)
+    assert ["store-older-files/no-offsets"] == crashed.doctor(capsys, name="another")
     crashed.run(60 + 250 - crashed.committed()[1])
     assert crashed.log == crashed.rows()
 

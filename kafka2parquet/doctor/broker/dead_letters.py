@@ -29,8 +29,8 @@ DEAD_LETTERS = Check(
             "not-reachable",
             {**_TOPIC, "trouble": "broker-1.example:9092 refused the login of user alice by PLAIN."},
             "The producer of rejected records can't connect. {trouble}",
-            "Correct the producer's settings. A connector's are called producer.override.…, a worker's producer.…; the"
-            " consumer's settings don't apply to the producer.",
+            "If the check kafka-tcp has the same cause, cure that. Otherwise correct the producer's settings. A connector's are"
+            " called producer.override.…, a worker's producer.…; the consumer's settings don't apply to the producer.",
         ),
         Cause(
             "no-write-right",

@@ -82,6 +82,16 @@ MEMBERS = Check(
             " all members offer a common assignor.",
             paste="consumer.override.group.id=<name>\nconsumer.override.partition.assignment.strategy=<a Java class>",
         ),
+        Cause(
+            "unknown-members",
+            {**_GROUP, "members": "connector-consumer-orders-to-s3-0 (10.0.0.7)"},
+            "The group {group} has members ({members}), and kafka2parquet has not committed any of its offsets. If the members"
+            " belong to a connector that this sink replaces, running or paused, the sink gets only some of the partitions.",
+            'Stop the connector: pausing is not enough (step 1 of the page "From Confluent\'s sink",'
+            " migrating-from-confluent). Other processes of this sink do no harm.",
+            Level.WARNING,
+            paste="curl -X PUT http://<Connect worker>:8083/connectors/<the connector's name>/stop",
+        ),
     ),
 )
 COMMITTED = Check(
@@ -223,15 +233,18 @@ def look_group_up(facts: Facts) -> Iterator[Finding]:
         yield RIGHT.found("no-read-right", **values)
         return
     yield RIGHT.ok(text=group)
+    facts.committed = cluster.committed(facts.group_id, coordinator, facts.topics)
     members = _shown(found.members)
     ours = _offered_assignors(facts)
     if found.protocol_type not in ("", "consumer"):
         yield MEMBERS.found("not-consumers", group=group, kind=found.protocol_type)
     elif found.members and found.assignor and found.assignor not in ours:
         yield MEMBERS.found("other-assignor", group=group, theirs=found.assignor, ours=", ".join(ours), members=members)
+    elif found.members and not any(_is_ours(facts, *each) for each in facts.committed.items()):
+        yield MEMBERS.found("unknown-members", group=group, members=members)
     else:
         yield MEMBERS.ok(text=members or "none at the moment")
-    yield from _committed(facts, coordinator)
+    yield from _committed(facts)
 
 
 def _shown(members: Sequence[str]) -> str:
@@ -245,9 +258,16 @@ def _offered_assignors(facts: Facts) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, list) else _DEFAULT_ASSIGNORS
 
 
-def _committed(facts: Facts, coordinator: int) -> Iterator[Finding]:
+def _is_ours(facts: Facts, partition: TopicPartition, committed: Committed) -> bool:
+    """Return whether kafka2parquet committed an offset, as the offset's metadata says."""
+    try:
+        return parse(committed.metadata, partition, facts.known_cluster().cluster_id) is not None
+    except UnknownMetadataError:  # of another version of this library, or damaged
+        return True
+
+
+def _committed(facts: Facts) -> Iterator[Finding]:
     cluster = facts.known_cluster()
-    facts.committed = cluster.committed(facts.group_id, coordinator, facts.topics)
     if not facts.committed:
         yield COMMITTED.ok(text=f"none; the first start begins at {facts.consumer.first_start}")
         return

@@ -36,7 +36,7 @@ REACH = Check(
     "Sends a request to the store, through the same library as the sink. If no answer comes, looks up the host of the endpoint,"
     " and tries TCP and TLS one after the other.",
     (
-        *tcp_causes("store.url", _EXAMPLE),
+        *tcp_causes("store.url", _EXAMPLE, host="store.url (where store.url is not set, s3.region makes the host)"),
         *tls_causes(
             "Name a PEM file with the authority's certificate in the environment of the sink, for S3 (first line) or GCS"
             " (second).",

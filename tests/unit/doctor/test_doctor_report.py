@@ -26,7 +26,7 @@ def test_a_failure_has_cause_cure_and_page() -> None:
         "    Nothing listens at broker:9092: the connection was refused.",
         "    Correct the port in bootstrap.servers, or start the server. To see whether the port is open:",
         "        nc -vz broker 9092",
-        "    See docs/doctor.md#kafka-tcp",
+        "    See kafka-tcp on the page Doctor of the documentation",
     ] == list(lines([REFUSED]))[1:]
 
 

@@ -89,8 +89,9 @@ def translate(error: Exception, what: str, rights: str = "") -> Kafka2ParquetErr
     if isinstance(error, kafka_errors.InconsistentGroupProtocolError):
         return ConfigurationError(
             f"While {what}, Kafka refused to let this member join the group: the other members offer other assignors, or it is"
-            " not a consumer group. Set partition.assignment.strategy (in Python partition_assignment_strategy) to an assignor"
-            " that all members offer."
+            " not a consumer group. If the other members belong to a connector that this sink replaces, running or paused, stop"
+            " the connector first. Set partition.assignment.strategy (in Python partition_assignment_strategy) to an assignor"
+            " that all members offer only if all members belong to this sink."
         )
     if isinstance(error, kafka_errors.KafkaConfigurationError):
         return ConfigurationError(f"kafka-python does not accept the settings: {error}")
