@@ -7,11 +7,12 @@ import ssl
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, converter_name
+from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, SUBJECT_NAMES, converter_name
+from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.converters.registry.base import SchemaNotFound
 from kafka2parquet.converters.registry.confluent import ConfluentSchemaRegistry
 from kafka2parquet.converters.registry.settings import registry_client_settings
-from kafka2parquet.doctor.check import Cause, Check, Finding
+from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.doctor.sockets import TroubleError, connect, start_tls, tcp_causes, tls_causes
 from kafka2parquet.errors import (
@@ -20,6 +21,7 @@ from kafka2parquet.errors import (
     SchemaRegistryAuthenticationError,
     SchemaRegistryUnavailableError,
 )
+from kafka2parquet.util.display import counted
 from kafka2parquet.util.secrets import without_credentials
 
 _EXAMPLE = "registry.example:8081"
@@ -70,6 +72,27 @@ REGISTRY = Check(
         ),
     ),
 )
+SUBJECTS = Check(
+    "registry-subjects",
+    "Subjects of schemas",
+    "Asks the registry for the subject of each topic's values. Where `schema.compatibility` is BACKWARD, FORWARD or FULL, a"
+    " schema's version in its subject decides which records may share a file. Of at most 50 topics, and only where the topic's"
+    " name gives the subject its name.",
+    (
+        Cause(
+            "missing",
+            {"url": _REGISTRY["url"], "missing": "orders-value", "mode": "BACKWARD"},
+            "The registry at {url} has no subject {missing}. With schema.compatibility={mode}, records of a changed schema are"
+            " rejected then (Schema version required for {mode} compatibility).",
+            "If producers name the subject after the record's type, say so. Nothing is wrong if no record has a schema yet.",
+            Level.WARNING,
+            paste="value.converter.value.subject.name.strategy=io.confluent.kafka.serializers.subject.RecordNameStrategy",
+        ),
+    ),
+)
+REGISTRY_CHECKS = (REGISTRY, SUBJECTS)
+_MOST_TOPICS = 50
+_QUICK = {"max.retries": "0", "http.connect.timeout.ms": "5000", "http.read.timeout.ms": "10000"}
 #: No registry gives a schema this id.
 _UNUSED_ID = (1 << 31) - 1
 
@@ -86,11 +109,30 @@ def ask_registries(facts: Facts) -> Iterator[Finding]:
             yield _ask(side, properties)
 
 
+def ask_for_subjects(facts: Facts) -> Iterator[Finding]:
+    """Ask the registry of values for the subjects that give the schemas their versions, if versions decide."""
+    mode = facts.config.text("schema.compatibility").upper()
+    strategy = simple_name(facts.config.text("value.converter.value.subject.name.strategy"))
+    has_registry = converter_name(facts.config.text("value.converter")) in REGISTRY_CONVERTERS
+    if mode == "NONE" or not has_registry or SUBJECT_NAMES.get(strategy) != "topic":
+        return
+    properties = facts.config.below("value.converter.")
+    url = without_credentials(str(registry_client_settings(properties)["url"]))
+    is_fine = True
+    with contextlib.closing(ConfluentSchemaRegistry({**properties, **_QUICK})) as registry:
+        for topic in facts.topics[:_MOST_TOPICS]:
+            subject = f"{topic.name}-value"
+            if not registry.has_subject(subject):
+                is_fine = False
+                yield SUBJECTS.found("missing", topic.name, url=url, missing=subject, mode=mode)
+    if is_fine:
+        yield SUBJECTS.ok(text=f"of {counted(len(facts.topics[:_MOST_TOPICS]), 'topic')}")
+
+
 def _ask(side: str, properties: Mapping[str, str]) -> Finding:
-    quick = {"max.retries": "0", "http.connect.timeout.ms": "5000", "http.read.timeout.ms": "10000"}
     url = without_credentials(str(registry_client_settings(properties)["url"]))
     values = {"side": side, "url": url}
-    registry = ConfluentSchemaRegistry({**properties, **quick})
+    registry = ConfluentSchemaRegistry({**properties, **_QUICK})
     with contextlib.closing(registry):
         try:
             registry.schema(_UNUSED_ID, None)

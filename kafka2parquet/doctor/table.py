@@ -18,7 +18,7 @@ GROUPS = (
         (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS, *prefix.PREFIX_CHECKS, older.OLDER_FILES),
     ),
     Group("Staging", staging.STAGING_CHECKS),
-    Group("Schema registry", (registry.REGISTRY,)),
+    Group("Schema registry", registry.REGISTRY_CHECKS),
     Group("Versions", (versions.LIBRARIES,)),
 )
 
@@ -45,6 +45,7 @@ STEPS = (
     ),
     Step(staging.look_at_staging, staging.STAGING_CHECKS),
     Step(registry.ask_registries, (registry.REGISTRY,)),
+    Step(registry.ask_for_subjects, (registry.SUBJECTS,), needs=(registry.REGISTRY, topics.TOPICS)),
     Step(versions.compare_versions, (versions.LIBRARIES,)),
 )
 

@@ -274,6 +274,14 @@ SET_UPS = [
         "TLS",
         "http://",
     ),
+    Broken(
+        "no subject",
+        make.registry_at(lambda servers: servers.registry.url, schema_compatibility="BACKWARD"),
+        "registry-subjects/missing",
+        "-value",
+        "RecordNameStrategy",
+        WARNING,
+    ),
     Broken("registry refuses", make.registry_that_refuses, "registry/credentials", "401", "basic.auth.user.info"),
 ]
 

@@ -119,13 +119,17 @@ class RegistryServer:
         handler.end_headers()
         handler.wfile.write(content)
 
-    def _route(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _route(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any] | list[int]:
         if found := re.fullmatch(r"/schemas/ids/(\d+)", path):
             return self._schema(int(found[1]))
         if found := re.fullmatch(r"/schemas/guids/([0-9a-f-]+)", path):
             return self._schema(uuid.UUID(found[1]).int)  # the GUID of a schema is its id
         if found := re.fullmatch(r"/subjects/([^/]+)/versions/(\d+)", path):
             return self._registered(unquote(found[1]), int(found[2]))
+        if method == "GET" and (found := re.fullmatch(r"/subjects/([^/]+)/versions", path)):
+            if unquote(found[1]) not in self._subjects:
+                raise _RefusedError(404, 40401, f"Subject '{unquote(found[1])}' not found.")
+            return [*range(1, len(self._subjects[unquote(found[1])]) + 1)]
         if method == "POST" and (found := re.fullmatch(r"/subjects/([^/]+)", path)):
             subject = unquote(found[1])
             if subject not in self._subjects:

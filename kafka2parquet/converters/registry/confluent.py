@@ -101,6 +101,16 @@ class ConfluentSchemaRegistry:
             self._schemas[key] = self._made(number, found, version, _Referrer(f"schema id {schema_id}"))
         return self._schemas[key]
 
+    def has_subject(self, subject: str) -> bool:
+        """Return whether the registry has a version of a subject. Blocks for one request.
+
+        Raises:
+            SchemaRegistryUnavailableError: the registry doesn't answer properly.
+            SchemaRegistryAuthenticationError: the registry denies access.
+            ConfigurationError: the server that answers is not a schema registry.
+        """
+        return bool(self._ask(f"the versions of {subject}", lambda: _typed(self._client.get_versions(subject), list)))
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from kafka2parquet.errors import SchemaRegistryUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.refused import Refused, SchemaRefused, refusing_schemas
+
+_LOG = logging.getLogger(__name__)
 
 #: Which subject gives a schema its version: that of the topic, of the record's type, or of both.
 SubjectNames = Literal["topic", "record", "topic_record"]
@@ -81,6 +84,7 @@ class RegisteredConverter(RecordConverter):
         self._prepared: dict[tuple[SchemaId, str], Any] = {}
         self._missing: OrderedDict[tuple[SchemaId, str], _Missing] = OrderedDict()
         self._lookups: Lookups[tuple[SchemaId, str], Any] = Lookups(self._look_up)
+        self._without_version: set[str] = set()
         self._unfinished: dict[TopicPartition, tuple[int, float]] = {}
 
     @abc.abstractmethod
@@ -197,13 +201,27 @@ class RegisteredConverter(RecordConverter):
 
     def _schema(self, schema_id: SchemaId, topic: str) -> RegisteredSchema:
         if self._subject_names == "topic":
-            return self._registry.schema(schema_id, f"{topic}-{self._role}")
+            return self._with_version(schema_id, f"{topic}-{self._role}")
         schema = self._registry.schema(schema_id, None)
         with refusing_schemas():
             name = self.record_name(schema) if schema.type == self.schema_type else None
         if name is None:
             return schema
-        return self._registry.schema(schema_id, name if self._subject_names == "record" else f"{topic}-{name}")
+        return self._with_version(schema_id, name if self._subject_names == "record" else f"{topic}-{name}")
+
+    def _with_version(self, schema_id: SchemaId, subject: str) -> RegisteredSchema:
+        """Return a schema with its version in a subject, and log if the subject doesn't have it."""
+        schema = self._registry.schema(schema_id, subject)
+        if schema.version is None and subject not in self._without_version:
+            self._without_version.add(subject)
+            _LOG.info(
+                "The schema registry has no version of schema id %s in the subject %s. Where schema.compatibility is BACKWARD,"
+                " FORWARD or FULL, records of a changed schema are rejected. %s.subject.name.strategy decides the subject.",
+                schema_id,
+                subject,
+                self._role,
+            )
+        return schema
 
 
 def _decode(groups: RecordGroups, decoder: PayloadDecoder, rows: _Int64s, payloads: pa.Array) -> None:

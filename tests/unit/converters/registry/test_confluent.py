@@ -57,6 +57,13 @@ def test_schema_of_another_subject_has_no_version(server: RegistryServer) -> Non
     assert 1 == client.schema(schema_id, "other-value").version
 
 
+def test_subjects_are_found(server: RegistryServer) -> None:
+    """A subject with a version is there, and an unknown one is not."""
+    server.add("t-value", '"string"')
+    client = _client(server.url)
+    assert [True, False] == [client.has_subject(subject) for subject in ("t-value", "other-value")]
+
+
 def test_schemas_are_asked_for_once(server: RegistryServer) -> None:
     """A schema is requested only once, because the meaning of an id never changes."""
     schema_id = server.add("t-value", RECORD)

@@ -125,3 +125,15 @@ def test_what_is_not_about_the_schema_passes(error: Exception) -> None:
 
     with pytest.raises(type(error), match=str(error)):
         Failing(registry_of(USER)).convert(batch_of([user(1)]))
+
+
+def test_a_subject_without_the_schema_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """If the subject that was asked doesn't have a schema, the log names the subject and the setting, once per subject."""
+    registry = FakeRegistry({number: registered(json.dumps(USER), "AVRO", version=None) for number in (1, 2)})
+    converter = AvroConverter(registry, subject_names="topic_record")
+    with caplog.at_level("INFO", "kafka2parquet.converters"):
+        for schema_id in (1, 2):
+            assert 1 == len(converter.convert(batch_of([user(schema_id)])).rows)
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert "has no version of schema id 1 in the subject topic-User." in message
+    assert "value.subject.name.strategy decides the subject" in message
