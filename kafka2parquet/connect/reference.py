@@ -10,7 +10,8 @@ from kafka2parquet.connect.properties.table import CHAPTERS
 
 _INTRODUCTION = """# Settings
 
-Configurations of Confluent's S3 and GCS sink connectors work unchanged. This page lists all their properties, and
+Configurations of Confluent's S3 and GCS sink connectors work unchanged, except for
+[what has to be rewritten](migrating-from-confluent.md#what-has-to-be-rewritten). This page lists all their properties, and
 what each of them does here. An unknown property whose name resembles a known name is refused if the known property could change
 what is written, even where the known property is set too, to another value; the error suggests the known name. That holds for
 properties of Kafka's transforms and predicates as well. Every other unknown property is a warning, and is passed to custom

@@ -106,8 +106,8 @@ class CatalogFollower:
             naming: how the files are named, as the sink was built with; by default as Kafka Connect's sinks name files below
                 `topics`.
             files_per_transaction: about how many files a transaction has. A flush is never divided.
-            pass_gaps: whether to go on after offsets that are in no file, although the log has or had values there. For topics
-                whose rejects are kept nowhere.
+            pass_gaps: whether to go on after offsets that are in no file of the sink, although the log has or had values there,
+                or another tool has files there. For topics whose rejects are kept nowhere.
             conflicts: pauses after a transaction that others got ahead of; by default for at most five minutes in a row.
             clock: source of time.
         """

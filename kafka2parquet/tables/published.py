@@ -106,7 +106,8 @@ class PublishedFlushes:
         Args:
             partition: the partition.
             position: the offset to continue at; None for the first flush that there is.
-            pass_gaps: whether offsets that are in no file count as a range without rows, whatever the log says.
+            pass_gaps: whether offsets that are in no file count as a range without rows, whatever the log says and whatever
+                files of another tool are there.
         """
         end = self._committed.offsets.get(partition)
         if end is None:
@@ -122,10 +123,11 @@ class PublishedFlushes:
                 continue
             anchor = self._anchor(partition, file.key)
             if isinstance(anchor, OtherFile):
-                if position is not None:
+                if position is None:
+                    passed.append(anchor)
+                elif not pass_gaps:
                     yield _foreign(file.key)
                     return
-                passed.append(anchor)
                 continue
             if isinstance(anchor, Finding):
                 yield anchor

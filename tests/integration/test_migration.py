@@ -206,11 +206,21 @@ class Migration:
         self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def script(self, exported: Path) -> subprocess.CompletedProcess[str]:
-        """Returns the script of the guide, unchanged."""
-        path = self._folder / "files_past_offsets.py"
-        path.write_text(_GUIDE.read_text().split("```python\n")[1].split("```")[0])
+        """Runs the guide's script that looks for files past the offsets, unchanged."""
+        return self._run(1, f"s3://{self.bucket}/topics", str(exported))
+
+    def rows_of_folders(self, topics_dir: str) -> list[str]:
+        """Runs the guide's script that prints types and rows, unchanged, and returns its lines."""
+        found = self._run(0, f"s3://{self.bucket}/{topics_dir}/{self.topic}")
+        assert (0, "") == (found.returncode, found.stderr)
+        return found.stdout.splitlines()
+
+    def _run(self, number: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script of the guide."""
+        path = self._folder / f"script_{number}.py"
+        path.write_text(_GUIDE.read_text().split("```python\n")[1 + number].split("```")[0])
         return subprocess.run(
-            [sys.executable, path, f"s3://{self.bucket}/topics", exported],
+            [sys.executable, path, *arguments],
             env={
                 **os.environ,
                 "AWS_ACCESS_KEY_ID": self.s3.key,
@@ -372,8 +382,51 @@ def test_another_group(migration: Migration, capsys: pytest.CaptureFixture[str])
     assert "EXACT: every offset is covered once; 140 rows" in capsys.readouterr().out
 
 
-def test_back_and_forth(migration: Migration) -> None:
-    """Connect continues at the sink's offsets, and the sink at Connect's; each record is written by one of them."""
+def test_rehearsal(migration: Migration) -> None:
+    """A run to the end in another group and folder has the rows of the old files, and the connector's offsets stay."""
+    migration.produce(300, 200, 0)
+    migration.run_connect()
+    migration.confluent_writes(0, 0, 300)
+    migration.confluent_writes(1, 0, 200)
+    committed = migration.committed()
+    rehearsal = {"topics.dir": "rehearsal"}
+    assert 0 == migration.command("run", "--to", "now", name=f"{migration.name}-rehearsal", **rehearsal)
+    assert ["index: int64", "partition: int64"] == migration.rows_of_folders("topics")[:2]
+    assert migration.rows_of_folders("topics") == migration.rows_of_folders("rehearsal")
+    assert committed == migration.committed()
+
+
+def test_an_export_of_an_active_group_is_refused(migration: Migration, tmp_path: Path) -> None:
+    """The text of an error in the place of offsets ends the script with what to do."""
+    path = tmp_path / "error.csv"
+    path.write_text("Error: Assignments can only be reset if the group is inactive, but the current state is Stable.\n")
+    found = migration.script(path)
+    assert (1, "") == (found.returncode, found.stdout)
+    assert "Is the group still active?" in found.stderr
+
+
+def test_back_although_flushes_are_not_committed(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files of flushes past the committed offset are moved away, and Connect writes their records again."""
+    migration.produce(400, 0, 0)
+    migration.run(400)
+    migration.groups_tool("--reset-offsets", "--topic", f"{migration.topic}:0", "--to-offset", "200", "--execute")
+    capsys.readouterr()
+    assert 0 == migration.command("files", "--json")
+    files = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for file in files:
+        if file["partition"] == 0 and file["flush_start"] >= 200:
+            migration.move_away(file["key"])
+    kept = migration.rows()
+    migration.run_connect()
+    assert Counter((0, index) for index in range(200)) == kept
+    assert migration.log - kept == migration.written_by_connect
+
+
+def test_back_and_forth(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
+    """Connect continues at the sink's offsets, and the sink at Connect's; each record is written by one of them.
+
+    The audit then finds the files of Connect, and the gap of each partition in which they are.
+    """
     migration.produce(250, 120, 30)
     migration.run(400)
     ours = migration.log
@@ -385,3 +438,12 @@ def test_back_and_forth(migration: Migration) -> None:
     migration.produce(310, 200, 60)
     migration.run(10 + 30)
     assert migration.log == migration.rows()
+    capsys.readouterr()
+    assert 4 == migration.command("audit", "--json")
+    partitions = json.loads(capsys.readouterr().out)["partitions"]
+    assert [(0, "gap", 250, 300), (1, "gap", 120, 200)] == [
+        (each["partition"], finding["kind"], finding["start"], finding["end"])
+        for each in partitions
+        for finding in each["findings"]
+        if finding["kind"] != "foreign file"
+    ]

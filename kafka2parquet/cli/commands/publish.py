@@ -60,7 +60,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--pass-gaps",
         action="store_true",
-        help="go on after offsets that are in no file, although the log has values there, or no longer has them",
+        help="go on after offsets that are in no file of the sink, although the log has values there or no longer has them, or"
+        " another tool has files there",
     )
     add_http(command, "health, status and metrics of --follow")
     command.add_argument("--json", action="store_true", help="print the outcome as one JSON object per topic and round")

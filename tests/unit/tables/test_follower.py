@@ -168,6 +168,18 @@ def test_files_of_another_tool_in_the_range(
     assert (() if position else (TopicPartition(TOPIC, 0),)) == found.unknown_lags
 
 
+def test_another_tool_wrote_in_between(world: TableWorld, table: MemoryTable) -> None:
+    """Offsets that another tool has written between two flushes are passed only if gaps are passed."""
+    world.write(b"{}", b"{}", **COUNTED)
+    world.kafka.append(TOPIC, 0, [MemoryRecord(b"{}")] * 2)
+    world.kafka.commit("group", TOPIC, 0, 4, "")
+    _other_tool_writes(world, 2, 2)
+    world.write(b"{}", b"{}", **COUNTED)
+    assert (2, "foreign file") == _only(world.follower(table).once())
+    assert (6, None) == _only(world.follower(table, pass_gaps=True).once())
+    assert [_key(0), _key(4)] == table.keys
+
+
 def test_a_file_with_another_number_of_rows(world: TableWorld, table: MemoryTable) -> None:
     """A sibling that was replaced by a file with other rows stops the partition."""
     parts: dict[str, Any] = {"rotation": RecordCountRotation(3), "partitioner": FieldPartitioner("a")}
