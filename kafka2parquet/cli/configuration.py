@@ -27,6 +27,16 @@ def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = Fals
     Raises:
         ConfigurationError: lists all problems.
     """
+    worker = load_worker(path, options, missing_allowed=missing_allowed)
+    return load_for_worker(path, worker, name=options.name, missing_allowed=missing_allowed), worker
+
+
+def load_worker(path: str, options: argparse.Namespace, *, missing_allowed: bool = False) -> WorkerConfig:
+    """Load the worker that the options describe. The arguments are the same as for `load`.
+
+    Raises:
+        ConfigurationError: lists all problems of the worker.
+    """
     if path == options.worker == STANDARD_INPUT:
         raise ConfigurationError("CONFIG and --worker can't both be standard input.")
     variables = variables_of_process() if options.worker is None else {}
@@ -40,7 +50,7 @@ def load(path: str, options: argparse.Namespace, *, missing_allowed: bool = Fals
         names = tuple(sorted(variables))
         origin = note(names, f"The worker's settings come from the environment: {', '.join(names)}")
         worker = attrs.evolve(worker, notes=(origin, *worker.notes))
-    return load_for_worker(path, worker, name=options.name, missing_allowed=missing_allowed), worker
+    return worker
 
 
 def error_text(error: Exception) -> str:

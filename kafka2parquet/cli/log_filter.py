@@ -19,8 +19,9 @@ _LOST = re.compile(
     r"|Unable to bootstrap"
 )
 _REASON = re.compile(r"KafkaConnectionError: (?P<reason>[^()]*)")
-#: Lines that mean nothing to users: how the client ends, and that a busy machine has delayed the client by a tenth of a second.
-_NOISE = ("NetworkSelector closed!", "It is blocking the event loop")
+#: Lines that mean nothing to users: how the client ends, that a busy machine has delayed the client by a tenth of a second, and
+#: that the leader of a group looks at a topic before the client knows its partitions, which happens at each start.
+_NOISE = ("NetworkSelector closed!", "It is blocking the event loop", "No partition metadata for topic")
 _LONGEST_PAUSE_S = 600.0
 
 

@@ -51,7 +51,8 @@ class Command:
         name: as it is typed.
         does: what the command does, as a verb phrase.
         examples: command lines without the program's name.
-        reads_configuration: whether the command reads one configuration.
+        reads_configuration: whether the command reads one configuration. If the command's module has a function
+            `load_configuration`, it loads the configuration as `configuration.load` does.
     """
 
     name: str

@@ -13,7 +13,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.properties import Properties, read_source, source_name
 from kafka2parquet.connect.missing_values import READ_AT_ONCE, without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
-from kafka2parquet.connect.properties.misplaced import CLOUD, cloud_connector
+from kafka2parquet.connect.properties.misplaced import CLOUD, CLOUD_GROUP, cloud_connector
 from kafka2parquet.connect.properties.names import CONNECTOR_CLASS, STORAGE_URL
 from kafka2parquet.connect.properties.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable, table_for
@@ -24,7 +24,7 @@ from kafka2parquet.connect.variables import ConfigProviders
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem, ProblemKind, note, unsupported, warning
 from kafka2parquet.util.arguments import checked
-from kafka2parquet.util.secrets import Secrets, is_secret_name
+from kafka2parquet.util.secrets import HIDDEN, Secrets, is_secret_name
 
 #: Endings of the names of properties that name topics, files and servers.
 _PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
@@ -228,6 +228,9 @@ def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
     for name in given:
         if name in CLOUD:
             yield unsupported(name, f"{name} is not supported", f"Use {CLOUD[name]}.")
+    if "consumer.override.group.id" not in given:
+        group = f"connect-{given.get('name', '<name>')}"
+        yield unsupported("name", f"name: the offsets of Confluent Cloud's connector are not those of {group}", CLOUD_GROUP)
 
 
 class _Reading:
@@ -284,7 +287,9 @@ class _Reading:
         self.values[name] = value
         refusal = _refusal(option, value)
         if refusal is not None:
-            self.findings.append(unsupported(name, f"{name}={option.shown(name, text)} is not supported", refusal))
+            shown = option.shown(name, text)
+            value_shown = "" if shown == HIDDEN else f"={shown}"
+            self.findings.append(unsupported(name, f"{name}{value_shown} is not supported", refusal))
         elif option.effect is Effect.IGNORED:
             self.findings.append(note(name, f"{name} has no effect: {option.note}"))
 

@@ -234,7 +234,7 @@ class _Lookup:
         if not known:
             found = "none of its providers is known here"
         elif self._providers.allowed_paths or self._providers.allowlist_patterns:
-            found = f"as one of its providers is restricted, only they can be used, here {known}"
+            found = f"as the worker restricts a provider, only {known} can be used"
         else:
             found = f"the known providers are {known}"
         return _RefusedError(f"{what}; {found}", _IN_KUBERNETES if is_kubernetes else _ELSEWHERE)

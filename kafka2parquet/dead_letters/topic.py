@@ -74,6 +74,8 @@ def _create(admin: KafkaAdminClient, topic: str, replication_factor: int) -> Non
     error_class = kafka_errors.for_code(created["error_code"])
     if error_class not in _THERE:
         _raise(error_class, created["error_message"], topic, replication_factor)
+    if error_class is kafka_errors.TopicAlreadyExistsError:  # another task was faster
+        return
     _LOG.info("Dead-letter topic %s was created with 1 partition and %s", topic, counted(replication_factor, "replica"))
 
 

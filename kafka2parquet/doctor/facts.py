@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 import attrs
 
@@ -22,6 +23,10 @@ from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.util.secrets import Secrets
+
+#: The client settings that the rights depend on: the brokers and the group, and how the client logs in.
+_GROUP = ("bootstrap.servers", "group.id")
+_LOGIN = ("security.protocol", "sasl.mechanism", "sasl.jaas.config")
 
 
 @attrs.define(eq=False)
@@ -70,6 +75,24 @@ class Facts:
         naming = make_naming(plan.config)
         return cls(plan.config, plan.consumer, plan.dead_letters, storage, naming, url, plan.secrets)
 
+    @classmethod
+    def for_rights(cls, config: ConnectConfig, worker: WorkerConfig) -> Facts:
+        """Collect only what the least rights depend on. Settings of connections may be wrong, and files may be missing.
+
+        Raises:
+            ConfigurationError: the settings of the store are wrong.
+        """
+        url = endpoint(config, worker.endpoint_url) or ""
+        storage, naming = make_storage(config, worker.endpoint_url, impatient=True), make_naming(config)
+        secrets = config.secrets | worker.secrets
+        try:
+            reduced, with_login = _reduced(config, worker, (*_GROUP, *_LOGIN))
+            consumer = with_login.consumer_for(reduced)
+        except ConfigurationError:  # then the commands have a placeholder for the user
+            reduced, with_login = _reduced(config, worker, _GROUP)
+            consumer = with_login.consumer_for(reduced)
+        return cls(reduced, consumer, DeadLetterPlan.of(reduced, with_login), storage, naming, url, secrets)
+
     @property
     def group_id(self) -> str:
         """The consumer group."""
@@ -84,7 +107,7 @@ class Facts:
     def principal(self) -> str:
         """The user that Kafka knows this client by, for commands; a placeholder if only the brokers know."""
         user = self.consumer.client_settings.get("sasl_plain_username")
-        return f"User:{user}" if user else "User:<principal>"
+        return f"User:{user}" if user not in (None, "…") else "User:<principal>"  # … stands in for a user that isn't known here
 
     @property
     def bootstrap(self) -> str:
@@ -113,3 +136,20 @@ class Facts:
         """Close all connections."""
         if self.cluster is not None:
             self.cluster.close()
+
+
+def _reduced(config: ConnectConfig, worker: WorkerConfig, names: tuple[str, ...]) -> tuple[ConnectConfig, WorkerConfig]:
+    """Return a connector and its worker with only these settings of clients."""
+
+    def chosen(settings: Mapping[str, str]) -> dict[str, str]:
+        return {name: text for name, text in settings.items() if name in names}
+
+    overrides = {name for name in config.given if ".override." in name and name.partition(".override.")[2] not in names}
+    given = {name: text for name, text in config.given.items() if name not in overrides}
+    return attrs.evolve(config, given=given), attrs.evolve(
+        worker,
+        security=chosen(worker.security),
+        consumer=chosen(worker.consumer),
+        producer=chosen(worker.producer),
+        admin=chosen(worker.admin),
+    )

@@ -7,7 +7,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.load import read_connect_config
 from kafka2parquet.connect.parts.records import make_tags
+from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.doctor import compaction_rights
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.doctor.policies import (
@@ -21,6 +24,44 @@ from kafka2parquet.doctor.policies import (
     quoted_topics,
     store_of,
 )
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
+
+#: The properties that decide which rights a sink needs.
+_DECIDED_BY = (
+    "connector.class",
+    "consumer.override.group.id",
+    "errors.deadletterqueue.topic.name",
+    "gcs.bucket.name",
+    "kafka2parquet.storage.url",
+    "name",
+    "s3.acl.canned",
+    "s3.bucket.name",
+    "s3.object.tagging",
+    "s3.sse.kms.key.id",
+    "topics",
+    "topics.dir",
+    "topics.regex",
+)
+
+
+def read_leniently(path: str, worker: WorkerConfig, *, name: str | None = None) -> tuple[ConnectConfig, tuple[Problem, ...]]:
+    """Read a configuration, and return it with the problems that the rights don't depend on. Nothing is connected.
+
+    Variables that can't be looked up here stay in the rights.
+
+    Args:
+        path: path of the connector's configuration; `-` is standard input.
+        worker: the worker, with the providers of variables.
+        name: name of the connector; required if the file has several connectors or doesn't name its connector.
+
+    Raises:
+        ConfigurationError: the rights depend on a property that is wrong; all problems.
+    """
+    validation = read_connect_config(path, worker.providers, name=name, missing_allowed=True)
+    if any(not problem.properties or set(problem.properties) & set(_DECIDED_BY) for problem in validation.fatal):
+        raise ConfigurationError(validation.fatal)
+    return validation.config, validation.fatal
 
 
 def text(facts: Facts) -> str:

@@ -22,7 +22,7 @@ _PARTS_OF_NAMES = (
 _SECRET_NAME = re.compile(_PARTS_OF_NAMES, re.IGNORECASE)
 #: Ends of names that describe a secret's location or kind, instead of holding the secret.
 _PLAIN_END = re.compile(
-    r"(?:\.|_)(?:class|enable|enabled|endpoint|file|format|id|issuer|location|ms|name|path|port|region|scope|seconds|source|type"
+    r"(?:\.|_)(?:class|enable|enabled|endpoint|file|format|id|issuer|location|ms|name|path|port|region|role|scope|seconds|source|type"
     r"|url)$",
     re.IGNORECASE,
 )

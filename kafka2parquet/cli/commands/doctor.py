@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 
+from kafka2parquet.cli.configuration import load, load_worker
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.forms.properties import source_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.doctor import rights
 from kafka2parquet.doctor.check import Finding
@@ -33,6 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def load_configuration(path: str, options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
+    """Load a configuration and its worker. For `--rights`, only what the rights depend on has to be right.
+
+    Raises:
+        ConfigurationError: lists all problems.
+    """
+    if not options.rights:
+        return load(path, options)
+    worker = load_worker(path, options, missing_allowed=True)
+    config, problems = rights.read_leniently(path, worker, name=options.name)
+    if problems:
+        tell(f"{source_name(path)} can't work yet; `kafka2parquet check` lists its problems.", to=sys.stderr)
+    return config, worker
+
+
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
     """Examine what the sink needs, or print the least rights, and return the exit code. Blocks for some seconds.
 
@@ -41,7 +59,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     """
     if not options.rights:
         return examined(config, worker, as_document=options.json)
-    facts = Facts.of(config, worker)
+    facts = Facts.for_rights(config, worker)
     tell(facts.secrets.hide(json.dumps(rights.as_json(facts), indent=1) if options.json else rights.text(facts)))
     return EXIT_READY
 

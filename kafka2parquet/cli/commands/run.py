@@ -50,8 +50,10 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         code = examined(config, worker)
         if code != EXIT_READY:
             return code
-    for finding in (*config.warnings, *config.notes, *worker.notes):
+    for finding in config.warnings:
         _LOG.warning("%s", finding)
+    for finding in (*config.notes, *worker.notes):
+        _LOG.info("%s", finding)
     has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
     http = HttpStatus(options.http)
     hooks = (*((log_event,) if options.log_format == "json" else ()), *http.hooks)
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         progress_interval_s=_NEVER_S if has_view else _PROGRESS_INTERVAL_S,
     )
     for finding in worker.consumer_for(config).notes:
-        _LOG.warning("%s", finding)
+        _LOG.info("%s", finding)
     hide = (config.secrets | worker.secrets).hide
     view = live.live_view(runner.status, sys.stderr, hide=hide) if has_view else contextlib.nullcontext()
     with http.serve(runner, config, worker), stopping_on_signals(runner.stop, second=exit_at_once), view:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from kafka2parquet.connect.clients.translation import (
+    INTERCEPTORS,
     NO_PREFIXED,
     ClientSettings,
     ClientTable,
@@ -51,7 +52,7 @@ CONSUMER_TABLE = ClientTable(
     own_unsupported={
         "group.protocol": "kafka-python only supports the classic protocol, not KIP-848: remove it",
         "group.remote.assignor": "kafka-python only supports the classic protocol: remove it",
-        "interceptor.classes": "Use a hook of the task",
+        "interceptor.classes": INTERCEPTORS,
     },
     own_special=("group.id", "group.instance.id", "partition.assignment.strategy"),
     own_choices={"auto.offset.reset": ("earliest", "latest")},

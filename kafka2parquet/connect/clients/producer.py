@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kafka2parquet.connect.clients.translation import (
+    INTERCEPTORS,
     NO_PREFIXED,
     ClientSettings,
     ClientTable,
@@ -39,7 +40,7 @@ PRODUCER_TABLE = ClientTable(
         "value.serializer": "values are sent as they were",
     },
     own_unsupported={
-        "interceptor.classes": "Use a hook of the task",
+        "interceptor.classes": INTERCEPTORS,
         "transactional.id": "Dead letters are sent at least once: remove it",
     },
     own_choices={"compression.type": ("none", "gzip", "snappy", "lz4", "zstd")},

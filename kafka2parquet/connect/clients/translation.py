@@ -61,6 +61,15 @@ COMMON_SPECIAL = (
     "ssl.truststore.type",
 )
 _PEM_FILE = "Put it into a PEM file, and name the file in ssl.truststore.location or ssl.keystore.location"
+INTERCEPTORS = (
+    "Remove it. Nothing is lost if the interceptor only observes, as for metrics or traces. What changes records belongs in a"
+    " transform"
+)
+#: Packages of interceptors that only observe, each with what they do.
+_OBSERVERS = {
+    "io.confluent.monitoring.clients.interceptor.": "it only reports metrics to Confluent Control Center",
+    "io.opentelemetry.instrumentation.kafkaclients.": "it only records traces",
+}
 _NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "sasl.oauthbearer.", "auto.include.")
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -208,6 +217,8 @@ class Translation:
                     self.invalid(name, text, str(error))
             elif name in table.own_choices:
                 self._one_of(name, table.own_choices[name])
+            elif name == "interceptor.classes" and (observes := _only_observe(text)):
+                self.notes.append(note(written, f"{table.client} setting {written} has no effect: {observes}"))
             elif name in without_effect:
                 self.notes.append(note(written, f"{table.client} setting {written} has no effect: {without_effect[name]}"))
             elif name in unsupported:
@@ -318,6 +329,13 @@ class Translation:
             self.settings["ssl_password"] = password
         if self.given.get("ssl.endpoint.identification.algorithm", "https") == "":
             self.settings["ssl_check_hostname"] = False
+
+
+def _only_observe(interceptors: str) -> str:
+    """Return what a list of interceptors does; "" if one of them may do more than observe."""
+    names = [name.strip() for name in interceptors.split(",") if name.strip()]
+    found = [next((does for package, does in _OBSERVERS.items() if name.startswith(package)), "") for name in names]
+    return "; ".join(dict.fromkeys(found)) if all(found) else ""
 
 
 def _jaas_form(mechanism: str) -> str:

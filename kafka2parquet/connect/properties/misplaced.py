@@ -34,6 +34,10 @@ CLOUD: Mapping[str, str] = {
     "kafka.endpoint": "bootstrap.servers in the worker's properties (--worker FILE), or --bootstrap-server HOST:PORT",
     "schema.context.name": "value.converter.schema.registry.url, with /contexts/.name. at its end",
 }
+CLOUD_GROUP = (
+    "They belong to the consumer group connect-lcc-<id>, where lcc-<id> is the connector's id in Confluent Cloud. Set"
+    " consumer.override.group.id to that group to continue at its offsets. Otherwise, reading begins at the first records."
+)
 #: The classes of the self-managed sinks, by Confluent Cloud's names of its connectors.
 _CLOUD_CONNECTORS = {
     "S3_SINK": "io.confluent.connect.s3.S3SinkConnector",

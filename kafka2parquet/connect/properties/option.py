@@ -106,8 +106,12 @@ class Option:
         return is_secret_name(name) or (self.type is ValueType.PASSWORD and not has_plain_end(name))
 
     def is_public(self, name: str) -> bool:
-        """Return whether the value of the property `name` may be shown, which excludes secrets and refused properties."""
-        return not self.is_secret(name) and self.effect is not Effect.UNSUPPORTED
+        """Return whether the value of the property `name` may be shown.
+
+        That excludes secrets, and refused properties with a free name, unless the name says that the value is not a secret.
+        """
+        is_free = self.effect is Effect.UNSUPPORTED and self.is_prefix
+        return not self.is_secret(name) and (not is_free or has_plain_end(name))
 
     def shown(self, name: str, text: str) -> str:
         """Return the value of the property `name` with secrets hidden, for texts that people read."""

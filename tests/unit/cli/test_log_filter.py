@@ -112,6 +112,7 @@ def test_other_lines_stay() -> None:
     outages = BrokerOutages()
     assert outages.filter(_line("Topic x not found", 0))
     assert outages.filter(_line("KafkaConnectionError", 0, logger="kafka2parquet.task"))
+    assert not outages.filter(_line("No partition metadata for topic x", 0))
     assert not outages.filter(_line("Unhandled Heartbeat loop error: NetworkSelector closed!", 0))
     assert not outages.filter(
         _line("Task <Task> ran for 0.105s (>0.100s threshold). It is blocking the event loop -- likely", 0)

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from kafka2parquet import __version__
+from kafka2parquet.cli.commands import lag
 from kafka2parquet.cli.execute import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from kafka2parquet.cli.main import main
 from kafka2parquet.connect.text import read_properties
+from kafka2parquet.errors import ConfigurationError
 from tests.support.connect_story import FIVE_MISTAKES, STORY
+from tests.support.sink_properties import json_sink
 
 
 @pytest.fixture
@@ -234,3 +237,26 @@ def test_problem_that_clients_share_is_reported_once(tmp_path: Path, capsys: pyt
         f"{sink} can't work: Invalid value TLS for configuration security.protocol: String must be one of: PLAINTEXT, SSL, "
         "SASL_PLAINTEXT, SASL_SSL.\n" == capsys.readouterr().err
     )
+
+
+def test_answer_of_a_server_is_not_about_the_file(
+    sink: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that arises later and names no property doesn't say that the file can't work."""
+
+    def refused(*arguments: object) -> int:
+        raise ConfigurationError("While joining the group, Kafka refused this member.")
+
+    monkeypatch.setattr(lag, "run", refused)
+    assert EXIT_CONFIGURATION == main(["lag", sink, "--bootstrap-server", "127.0.0.1:1"])
+    assert "ConfigurationError: While joining the group, Kafka refused this member.\n" == capsys.readouterr().err
+
+
+def test_notes_of_check_are_no_warnings_of_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`run` logs a setting without effect as information, and a probable mistake as a warning."""
+    path = tmp_path / "noted.json"
+    path.write_text(json.dumps(json_sink({"retry.backoff.ms": "5000", "s3.part.retry": "5"})))
+    caplog.set_level("INFO")
+    assert EXIT_CONFIGURATION == main(["run", str(path)])
+    levels = {record.getMessage().split(" ")[0]: record.levelname for record in caplog.records}
+    assert ("INFO", "WARNING") == (levels["retry.backoff.ms"], levels["s3.part.retry"])

@@ -349,9 +349,37 @@ def test_connectors_of_confluent_cloud(connector: str) -> None:
     problems = validate(
         {"connector.class": connector, "name": "x", "input.data.format": "AVRO", "time.interval": "HOURLY"}
     ).problems
-    assert [("connector.class",), ("input.data.format",), ("time.interval",)] == [problem.properties for problem in problems]
+    assert [("connector.class",), ("input.data.format",), ("time.interval",), ("name",)] == [
+        problem.properties for problem in problems
+    ]
     assert "Use io.confluent.connect." in problems[0].advice
     assert "Use value.converter: AVRO is io.confluent.connect.avro.AvroConverter" in problems[1].advice
+    assert (
+        "name: the offsets of Confluent Cloud's connector are not those of connect-x. They belong to the consumer group "
+        in str(problems[3])
+    )
+
+
+def test_group_of_a_connector_of_confluent_cloud() -> None:
+    """Where the configuration names the group of the connector in Confluent Cloud, nothing has to be said about it."""
+    given = {"connector.class": "S3_SINK", "name": "x", "consumer.override.group.id": "connect-lcc-1"}
+    assert [("connector.class",)] == [problem.properties for problem in validate(given).problems]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "start"),
+    [
+        ("value.converter.rule.executors", "encrypt", "value.converter.rule.executors=encrypt is not supported. "),
+        ("s3.credentials.provider.vault.role", "reader", "s3.credentials.provider.vault.role=reader is not supported. "),
+        ("s3.credentials.provider.vault.pin", "0815x", "s3.credentials.provider.vault.pin is not supported. "),
+        ("value.converter.request.header.X-Tenant", "abc", "value.converter.request.header.X-Tenant is not supported. "),
+        ("value.converter.request.header.X-Api-Key", "abc", "value.converter.request.header.X-Api-Key is not supported. "),
+    ],
+)
+def test_value_of_a_refused_property(name: str, text: str, start: str) -> None:
+    """The value is shown if it can't be a secret, and otherwise left out."""
+    (problem,) = validate(_changed({name: text})).problems
+    assert str(problem).startswith(start)
 
 
 def test_alias_of_the_gcs_sink() -> None:

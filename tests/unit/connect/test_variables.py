@@ -271,7 +271,7 @@ def test_a_restriction_leaves_no_way_around_it(secrets: Any, monkeypatch: pytest
     for variable in (f"${{file:{secrets}:key}}", f"${{dir:{secrets.parent}:{secrets.name}}}", "${env:K2P_BUCKET}"):
         problem = _problem(variable, providers)
         assert "the worker's config.providers has no provider" in problem
-        assert "; as one of its providers is restricted, only they can be used, here own. Put" in problem
+        assert "; as the worker restricts a provider, only own can be used. Put" in problem
     unnamed = load_worker_config({"config.providers.file.param.allowed.paths": str(secrets.parent)}).providers
     assert "config.providers has no provider file; none of its" in _problem(f"${{file:{secrets}:key}}", unnamed)
 

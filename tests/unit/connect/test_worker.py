@@ -148,7 +148,7 @@ def test_notes_of_clients_name_settings_as_they_are_written() -> None:
             {"consumer.override.partition.assignment.strategy": "x.Y"},
             "Invalid value x.Y for configuration consumer.override.partition.assignment.strategy: Class must be one of: ",
         ),
-        ({"consumer.interceptor.classes": "x.Y"}, "Consumer setting consumer.interceptor.classes is not supported. Use a hook"),
+        ({"consumer.interceptor.classes": "x.Y"}, "Consumer setting consumer.interceptor.classes is not supported. Remove it."),
         (
             {"sasl.mechanism": "PLAIN", "consumer.override.security.protocol": "SSL"},
             "sasl.* is set, but consumer.override.security.protocol is SSL. "

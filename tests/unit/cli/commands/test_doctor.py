@@ -64,6 +64,48 @@ def test_rights_need_no_server(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert {"kafka_acls", "optional_kafka_acls", "iam_policy", "compaction"} == set(json.loads(capsys.readouterr().out))
 
 
+def test_rights_do_not_depend_on_connections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rights are printed although stores of keys, converters and flushes can't work, and variables aren't set."""
+    worker = {
+        "bootstrap.servers": "kafka:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        ' username="drain" password="${env:K2P_NOT_SET}";',
+        "ssl.truststore.location": "/etc/kafka/truststore.jks",
+        "consumer.interceptor.classes": "com.example.Masking",
+    }
+    (tmp_path / "worker.json").write_text(json.dumps(worker))
+    sink = json_sink(
+        {
+            "flush.size": "many",
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "value.converter.schema.registry.url": "https://registry:8081",
+            "value.converter.schema.registry.ssl.truststore.location": "/etc/kafka/truststore.jks",
+            "s3.bucket.name": "${env:K2P_BUCKET_NOT_SET}",
+            "errors.deadletterqueue.topic.name": "bad",
+            "consumer.override.group.id": "connect-lcc-1",
+            "consumer.override.group.protocol": "consumer",
+        }
+    )
+    (tmp_path / "sink.json").write_text(json.dumps(sink))
+    path = str(tmp_path / "sink.json")
+    assert 0 == main(["doctor", path, "--worker", str(tmp_path / "worker.json"), "--rights"])
+    printed = capsys.readouterr()
+    assert f"{path} can't work yet; `kafka2parquet check` lists its problems.\n" == printed.err
+    for right in ("--topic events", "--topic bad", "--group connect-lcc-1", "arn:aws:s3:::${env:K2P_BUCKET_NOT_SET}"):
+        assert right in printed.out
+    assert "--allow-principal 'User:<principal>' --operation Read --topic events" in printed.out
+
+
+def test_rights_need_the_properties_that_decide_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rights for a wrong topic or bucket are not printed."""
+    path = configured(tmp_path, topics="")
+    assert 1 == main(["doctor", path, "--bootstrap-server", "127.0.0.1:1", "--rights"])
+    printed = capsys.readouterr()
+    assert ("", True) == (printed.out, "Must configure one of topics or topics.regex" in printed.err)
+
+
 def test_a_configuration_that_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The problems of a configuration are listed like those of `check`, and nothing is examined."""
     assert 1 == main(["doctor", configured(tmp_path, flush_size="many"), "--bootstrap-server", "127.0.0.1:1"])

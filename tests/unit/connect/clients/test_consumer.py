@@ -105,7 +105,8 @@ def test_all_problems_at_once() -> None:
     assert (
         "Invalid value x for configuration fetch.min.bytes: Not a number of type INT.",
         "Consumer setting fetch.max.byte is not known. Did you mean fetch.max.bytes?",
-        "Consumer setting interceptor.classes is not supported. Use a hook of the task.",
+        "Consumer setting interceptor.classes is not supported. Remove it. Nothing is lost if the interceptor only observes, "
+        "as for metrics or traces. What changes records belongs in a transform.",
         "Invalid value never for configuration auto.offset.reset: String must be one of: earliest, latest.",
     ) == _problems(fetch_min_bytes="x", fetch_max_byte="1", interceptor_classes="a.B", auto_offset_reset="never")
 
@@ -163,3 +164,26 @@ def test_the_new_group_protocol_is_refused(text: str) -> None:
     ) == _problems(group_protocol=text)
     assert {} == consumer_settings({"group.protocol": "Classic"}).client_settings
     assert 1 == len(_problems(group_remote_assignor="uniform"))
+
+
+_MONITORING = "io.confluent.monitoring.clients.interceptor.MonitoringConsumerInterceptor"
+_TRACING = "io.opentelemetry.instrumentation.kafkaclients.v2_6.TracingConsumerInterceptor"
+
+
+@pytest.mark.parametrize(
+    ("interceptors", "effect"),
+    [
+        (_MONITORING, "it only reports metrics to Confluent Control Center"),
+        (f"{_TRACING}, {_MONITORING}", "it only records traces; it only reports metrics to Confluent Control Center"),
+    ],
+)
+def test_interceptors_that_only_observe(interceptors: str, effect: str) -> None:
+    """Known interceptors that only observe are a note, because the rows are the same without them."""
+    (note,) = consumer_settings({"interceptor.classes": interceptors}).notes
+    assert f"Consumer setting interceptor.classes has no effect: {effect}." == str(note)
+
+
+def test_interceptor_beside_one_that_only_observes() -> None:
+    """An interceptor that may change records is refused, whatever stands beside it."""
+    (problem,) = _problems(interceptor_classes=f"{_MONITORING},com.example.Masking")
+    assert problem.startswith("Consumer setting interceptor.classes is not supported. Remove it. ")
