@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from kafka2parquet.audit.history import read_other
 from kafka2parquet.doctor.broker.cluster import TopicInfo
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
@@ -23,8 +24,8 @@ OLDER_FILES = Check(
     "Files of another tool",
     "Compares the files that another tool, such as Confluent's sink, has written below each topic's prefix with the group's"
     " committed offsets. As far as Kafka knows, the records of a file that begins at the committed offset or later are unread,"
-    " so this sink would write them again. Of at most 50 topics, at most 200,000 names are listed and 64 footers are read for"
-    " each topic.",
+    " so this sink would write them again. The same is true of the last file before the offset, if its rows reach past the"
+    " offset. Of at most 50 topics, at most 200,000 names are listed and 128 footers are read for each topic.",
     (
         Cause(
             "past-offset",
@@ -34,6 +35,14 @@ OLDER_FILES = Check(
             " a ForeignObjectError.",
             'Before the first start, move such files out of topics.dir, or set the offsets after them. Step 3 of the page "From'
             " Confluent's sink\" (migrating-from-confluent) says how, and its script prints all of these files.",
+        ),
+        Cause(
+            "across-offset",
+            {**_FILE, "rows": "100", "partition": "orders-0", "committed": "350"},
+            "Another tool wrote {key}, whose {rows} rows reach past the committed offset {committed} of {partition}. This sink"
+            " would write the records from that offset on again.",
+            "Set the offset after the file, or before the file and move the file out of topics.dir. Step 3 of the page"
+            ' "From Confluent\'s sink" (migrating-from-confluent) says how.',
         ),
         Cause(
             "no-offsets",
@@ -64,7 +73,7 @@ _THREADS = 8
 
 @attrs.frozen(order=True)
 class _Named:
-    """A file that begins at the committed offset of its partition or later, as its name says."""
+    """A file whose name has a partition and the offset of its first row."""
 
     partition: int
     first_offset: int
@@ -83,44 +92,55 @@ def look_for_older_files(facts: Facts) -> Iterator[Finding]:
 
 
 def _of_topic(facts: Facts, topic: TopicInfo) -> Iterator[Finding]:
-    prefix = facts.naming.prefix(topic.name)
-    keys = iter(facts.storage.store.list(prefix))
-    ahead = sorted(_ahead(facts, topic.name, itertools.islice(keys, _MOST_NAMES)))
-    others = _of_another_tool(facts, ahead)
-    if others:
-        first = others[0]
-        partition = TopicPartition(topic.name, first.partition)
-        values = {"key": first.key, "count": counted(len(others), "file")}
-        if not any(each.topic == topic.name for each in facts.committed):
-            start = facts.consumer.first_start
-            yield OLDER_FILES.found("no-offsets", topic.name, **values, topic=topic.name, group=facts.group_id, start=start)
+    keys = iter(facts.storage.store.list(facts.naming.prefix(topic.name)))
+    ahead: list[_Named] = []
+    last: dict[int, _Named] = {}
+    for named in _named(facts, topic.name, itertools.islice(keys, _MOST_NAMES)):
+        committed = facts.committed.get(TopicPartition(topic.name, named.partition))
+        if committed is None or named.first_offset >= committed.offset:
+            ahead.append(named)
         else:
-            found = facts.committed.get(partition)
-            committed = "the first offset, as nothing is committed" if found is None else f"the committed offset {found.offset}"
-            yield OLDER_FILES.found(
-                "past-offset",
-                topic.name,
-                **values,
-                first=first.first_offset,
-                partition=partition,
-                committed=committed,
-            )
+            last[named.partition] = max(named, last.get(named.partition, named))
+    others = _of_another_tool(facts, sorted(ahead))
+    if others:
+        yield _ahead_of_offsets(facts, topic.name, others)
+    yield from _across_offsets(facts, topic.name, sorted(last.values())[:_MOST_FOOTERS])
     if next(keys, None) is not None:
         yield OLDER_FILES.found("too-many", topic.name, topic=topic.name, most=f"{_MOST_NAMES:,}")
 
 
-def _ahead(facts: Facts, topic: str, keys: Iterator[str]) -> Iterator[_Named]:
-    """Yield the files that begin at a committed offset or later, whatever their format is."""
+def _named(facts: Facts, topic: str, keys: Iterator[str]) -> Iterator[_Named]:
+    """Yield the files whose names have a partition and an offset, whatever their format is."""
     delimiter = re.escape(facts.naming.file_delimiter)
     pattern = re.compile(rf"{re.escape(topic)}{delimiter}(\d+){delimiter}(\d+)\.[^.].*")
     for key in keys:
         name = pattern.fullmatch(key.rpartition(facts.naming.directory_delimiter)[2])
-        if name is None:
-            continue
-        partition, first_offset = int(name[1]), int(name[2])
-        committed = facts.committed.get(TopicPartition(topic, partition))
-        if committed is None or first_offset >= committed.offset:
-            yield _Named(partition, first_offset, key)
+        if name is not None:
+            yield _Named(int(name[1]), int(name[2]), key)
+
+
+def _ahead_of_offsets(facts: Facts, topic: str, others: list[_Named]) -> Finding:
+    """Return the finding about files of another tool at and past the committed offsets."""
+    first = others[0]
+    values = {"key": first.key, "count": counted(len(others), "file")}
+    if not any(each.topic == topic for each in facts.committed):
+        start = facts.consumer.first_start
+        return OLDER_FILES.found("no-offsets", topic, **values, topic=topic, group=facts.group_id, start=start)
+    partition = TopicPartition(topic, first.partition)
+    found = facts.committed.get(partition)
+    committed = "the first offset, as nothing is committed" if found is None else f"the committed offset {found.offset}"
+    return OLDER_FILES.found("past-offset", topic, **values, first=first.first_offset, partition=partition, committed=committed)
+
+
+def _across_offsets(facts: Facts, topic: str, files: list[_Named]) -> Iterator[Finding]:
+    """Yield findings about Parquet files of another tool whose rows reach past a committed offset."""
+    for file in _of_another_tool(facts, [file for file in files if facts.naming.parse(file.key) is not None]):
+        name, partition = facts.naming.parse(file.key), TopicPartition(topic, file.partition)
+        other = None if name is None else read_other(facts.storage, file.key, name)
+        committed = facts.committed[partition].offset
+        if other is not None and not other.is_before(committed):
+            values = {"key": file.key, "rows": f"{other.rows:,}", "partition": partition, "committed": committed}
+            yield OLDER_FILES.found("across-offset", str(partition), **values)
 
 
 def _of_another_tool(facts: Facts, files: list[_Named]) -> list[_Named]:

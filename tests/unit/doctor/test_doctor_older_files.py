@@ -19,10 +19,12 @@ from tests.support.sink_world import TOPIC
 from tests.support.tables import TableWorld
 
 
-def _put(folder: Path, first_offset: int, *, partition: int = 0, name: str = "+{}+{:010}.snappy.parquet") -> None:
+def _put(
+    folder: Path, first_offset: int, *, partition: int = 0, name: str = "+{}+{:010}.snappy.parquet", rows: int = 1
+) -> None:
     path = folder / f"topics/{TOPIC}/partition={partition}" / f"{TOPIC}{name.format(partition, first_offset)}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"a": [1]}), path)
+    pq.write_table(pa.table({"a": [1] * rows}), path)
 
 
 def _look(folder: Path, *committed: int) -> list[Finding]:
@@ -55,6 +57,17 @@ def test_a_file_past_the_offset(tmp_path: Path, name: str) -> None:
         f"begins at offset 300 of {TOPIC}-0, not below the committed offset 300. This concerns at least 2 files" in finding.text
     )
     assert "Step 3 of the page" in finding.cure
+
+
+@pytest.mark.parametrize(("rows", "is_across"), [(1, False), (100, False), (101, True)])
+def test_a_file_across_the_offset(tmp_path: Path, rows: int, is_across: bool) -> None:
+    """The last file before the offset fails the check if it has more rows than offsets are left before the offset."""
+    _put(tmp_path, 0)
+    _put(tmp_path, 200, rows=rows)
+    (finding,) = _look(tmp_path, 300)
+    assert (Level.FAILED if is_across else Level.OK, "across-offset" if is_across else "") == (finding.level, finding.cause)
+    if is_across:
+        assert f"whose 101 rows reach past the committed offset 300 of {TOPIC}-0" in finding.text
 
 
 def test_a_partition_without_an_offset(tmp_path: Path) -> None:
