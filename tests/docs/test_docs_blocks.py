@@ -37,8 +37,8 @@ from tests.support.sink_properties import json_sink
 #: What commands may begin with. Anything else is a typing error, or has to be added here.
 _PROGRAMS = {
     ".", "aws", "cp", "curl", "diff", "docker", "export", "find", "gcloud", "journalctl", "jq", "kafka-consumer-groups.sh",
-    "kcctl", "keytool", "kill", "kubectl", "make", "marimo", "openssl", "pip", "pytest", "python", "python3", "sort", "systemctl",
-    "uvicorn",
+    "kcctl", "keytool", "kill", "kubectl", "make", "marimo", "openssl", "pip", "pytest", "python", "python3", "sort",
+    "systemctl", "uvicorn",
 }  # fmt: skip
 #: Beginnings of the names of a worker's properties.
 _OF_WORKERS = ("bootstrap.", "consumer.", "producer.", "sasl.", "security.", "ssl.", "config.providers")
