@@ -120,6 +120,7 @@ COMMANDS = (
         (
             "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --dry-run",
             "compact sink.json --worker worker.properties --older-than 2h --idle-after 15m --workers 4",
+            "compact sink.json --worker worker.properties --idle-after 15m --switch glue:lake.orders",
             "compact sink.json --worker worker.properties --delete-originals --older-than 2d --yes",
         ),
     ),
