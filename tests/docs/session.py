@@ -55,8 +55,8 @@ PAGES = (
 )
 _HOME = "/home/me/sinks"
 _PORT = "9092"
-#: Lines that depend on when Kafka gives a killed process up, and on how fast a stop is.
-_SOMETIMES = re.compile("The consumer group has not been stable|Stopping: [0-9,#]+ open rows")
+#: Lines that depend on when Kafka gives a killed process up, on how long a run takes, and on how fast a stop is.
+_SOMETIMES = re.compile("The consumer group has not been stable|offsets are durable, .* are read|Stopping: [0-9,#]+ open rows")
 _UNTIL = re.compile(r'in the background until "(.*)"')
 
 
