@@ -260,3 +260,24 @@ def test_notes_of_check_are_no_warnings_of_run(tmp_path: Path, caplog: pytest.Lo
     assert EXIT_CONFIGURATION == main(["run", str(path)])
     levels = {record.getMessage().split(" ")[0]: record.levelname for record in caplog.records}
     assert ("INFO", "WARNING") == (levels["retry.backoff.ms"], levels["s3.part.retry"])
+
+
+@pytest.mark.parametrize("command", ["check", "run", "lag", "doctor"])
+def test_each_command_keeps_to_the_restrictions_of_a_worker(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable that the worker doesn't allow is a problem before anything is connected, and its value is never shown."""
+    (tmp_path / "aws.properties").write_text("key=AKIAPLANTED")
+    variable = f"${{file:{tmp_path}/aws.properties:key}}"
+    sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
+    sink.write_text(json.dumps(json_sink({"aws.access.key.id": variable, "aws.secret.access.key": "s"})))
+    worker.write_text(
+        "bootstrap.servers=127.0.0.1:1\nconfig.providers=file\nconfig.providers.file.class=FileConfigProvider\n"
+        f"config.providers.file.param.allowed.paths={tmp_path}/other\n"
+    )
+    assert EXIT_CONFIGURATION == main([command, str(sink), "--worker", str(worker)])
+    printed = capsys.readouterr()
+    assert (
+        f"aws.access.key.id: {variable}: the worker's properties don't allow the path {tmp_path}/aws.properties" in printed.err
+    )
+    assert "AKIAPLANTED" not in printed.out + printed.err

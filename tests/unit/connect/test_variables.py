@@ -324,3 +324,29 @@ def test_environment_variable_with_a_path() -> None:
 def test_path_with_a_null_character() -> None:
     """A path that no file can have is a problem."""
     assert "the path has a null character" in _problem("${file:/a\0b:key}")
+
+
+_KAFKA_CONNECT = """\
+apiVersion: kafka.strimzi.io/v1beta2
+kind: KafkaConnect
+spec:
+  bootstrapServers: kafka:9092
+  config:
+    config.providers: own
+    config.providers.own.class: org.apache.kafka.common.config.provider.FileConfigProvider
+    config.providers.own.param.allowed.paths: /usr/lib
+"""
+_VARIABLES = """\
+CONNECT_BOOTSTRAP_SERVERS=kafka:9092
+CONNECT_CONFIG_PROVIDERS=own
+CONNECT_CONFIG_PROVIDERS_OWN_CLASS=org.apache.kafka.common.config.provider.FileConfigProvider
+CONNECT_CONFIG_PROVIDERS_OWN_PARAM_ALLOWED_PATHS=/usr/lib
+"""
+
+
+@pytest.mark.parametrize(("suffix", "text"), [(".yaml", _KAFKA_CONNECT), (".env", _VARIABLES)])
+def test_restriction_in_each_form_of_a_worker(suffix: str, text: str, secrets: Any, tmp_path: Path) -> None:
+    """A restriction counts in a KafkaConnect of Strimzi and in the variables of a container too."""
+    worker = tmp_path / f"worker{suffix}"
+    worker.write_text(text)
+    assert "don't allow the path" in _problem(f"${{own:{secrets}:key}}", load_worker_config(worker).providers)
