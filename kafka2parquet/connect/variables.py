@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from kafka2parquet.connect.forms.container import CONTAINER
 from kafka2parquet.connect.forms.properties import Properties, parse_java_properties, read_text
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.errors import ConfigurationError, collecting
@@ -75,7 +76,7 @@ class ConfigProviders:
         patterns: dict[str, re.Pattern[str]] = {}
         problems: list[Problem] = []
         for name, kind in own.items():
-            problems += _misspelt_restrictions(name, kind, given)
+            problems += _misspelled_restrictions(name, kind, given)
             restriction = _property(name, f"param.{_RESTRICTED_BY.get(kind)}")
             with collecting(problems):
                 if restriction in given and kind == _ENVIRONMENT:
@@ -86,6 +87,13 @@ class ConfigProviders:
             raise ConfigurationError(problems)
         is_restricted = any(map(_RESTRICTION.fullmatch, given))
         return cls(own if is_restricted else {**cls().classes, **own}, paths, patterns)
+
+    def with_container(self) -> ConfigProviders:
+        """Return these providers and the one of a container's environment, for the properties of a worker.
+
+        Docker Compose and Kubernetes look up that environment before a worker starts, so a worker's restrictions don't apply.
+        """
+        return attrs.evolve(self, classes={CONTAINER: _ENVIRONMENT, **self.classes})
 
     def resolve(self, properties: Properties, *, missing_allowed: bool = False) -> Properties:
         """Replace the variables in properties with their values.
@@ -115,7 +123,7 @@ def _property(provider: str, end: str) -> str:
     return f"config.providers.{provider}.{end}"
 
 
-def _misspelt_restrictions(provider: str, kind: str, given: Mapping[str, str]) -> Iterator[Problem]:
+def _misspelled_restrictions(provider: str, kind: str, given: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a problem for each property that resembles the restriction of a provider. Kafka ignores such a property."""
     right = _RESTRICTED_BY.get(kind)
     if right is None:
@@ -226,7 +234,8 @@ class _Lookup:
         )
 
     def _unknown(self, provider: str, kind: str | None, path: str) -> _RefusedError:
-        known = ", ".join(name for name, of_name in self._providers.classes.items() if of_name in _RESTRICTED_BY)
+        classes = self._providers.classes
+        known = ", ".join(name for name, of_name in classes.items() if of_name in _RESTRICTED_BY and name != CONTAINER)
         what = f"{kind} is a Java class" if kind else f"the worker's config.providers has no provider {provider}"
         is_kubernetes = "Kubernetes" in kind if kind else _OF_KUBERNETES.fullmatch(f"{provider}:{path}") is not None
         if is_kubernetes and not kind:

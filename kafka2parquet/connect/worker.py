@@ -136,7 +136,7 @@ def load_worker_config(
         needed.pop("bootstrap.servers", None)
     resolved = Properties(needed)
     if not problems:
-        resolved = providers.resolve(resolved, missing_allowed=missing_allowed)
+        resolved = providers.with_container().resolve(resolved, missing_allowed=missing_allowed)
     problems += [*_placeholders(needed), *resolved.problems]
     given = without_missing(resolved.values, resolved.missing)
     secrets = Secrets.of(

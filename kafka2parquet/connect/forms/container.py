@@ -11,6 +11,8 @@ from kafka2parquet.connect.forms.document import is_list
 from kafka2parquet.errors import ConfigurationError
 
 PREFIX = "CONNECT_"
+#: The provider of variables that stand for the environment outside of a container, which Compose or Kubernetes puts into it.
+CONTAINER = "container"
 _ASSIGNMENT = re.compile(rf"^[ \t]*(?:export\s+|ENV\s+)?({PREFIX}[A-Z0-9_]+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 #: Variables that Debezium's image reads without the prefix.
 _DEBEZIUM = ("BOOTSTRAP_SERVERS", "KEY_CONVERTER", "VALUE_CONVERTER")
@@ -112,7 +114,7 @@ def _variables(value: object) -> Iterator[tuple[str, str]]:
             name, equals, text = str(pair).partition("=")
             text = text if equals else None
         if str(name).startswith(PREFIX) or name in _DEBEZIUM:
-            yield _PREFIXED.get(str(name), str(name)), f"${{env:{name}}}" if text is None else _as_text(text)
+            yield _PREFIXED.get(str(name), str(name)), f"${{{CONTAINER}:{name}}}" if text is None else _as_text(text)
 
 
 def _as_text(value: object) -> str:
@@ -120,7 +122,7 @@ def _as_text(value: object) -> str:
 
 
 def _interpolated(text: str) -> str:
-    """Replace Compose's variables with their defaults, or with variables of Kafka's configuration providers."""
+    """Replace Compose's variables with their defaults, or with variables of the provider `CONTAINER`."""
 
     def replaced(found: re.Match[str]) -> str:
         if found["dollar"]:
@@ -128,7 +130,7 @@ def _interpolated(text: str) -> str:
         name = found["braced"] or found["bare"]
         if found["default"] is not None and not os.environ.get(name):
             return found["default"]
-        return f"${{env:{name}}}"
+        return f"${{{CONTAINER}:{name}}}"
 
     return _INTERPOLATED.sub(replaced, text)
 

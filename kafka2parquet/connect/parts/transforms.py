@@ -318,7 +318,7 @@ class _Reader:
 
 
 def _ignored(prefix: str, class_name: str, properties: Mapping[str, str], *, has_effect: bool = True) -> Iterator[Problem]:
-    """Yield a problem for each misspelt property of a class, and a warning for each other property that Java ignores."""
+    """Yield a problem for each misspelled property of a class, and a warning for each other property that Java ignores."""
     for name, meant in unknown_properties(class_name, properties).items():
         if meant is None or not has_effect or properties.get(meant) == properties[name]:
             yield warning(f"{prefix}{name}", f"{prefix}{name} has no effect: its class has no such property")

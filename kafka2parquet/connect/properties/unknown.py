@@ -95,7 +95,7 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
 
 
 def did_you_mean(meant: str, *, is_set: bool) -> str:
-    """Return advice about a misspelt name: the name that was intended, and what to do if that is set too."""
+    """Return advice about a misspelled name: the name that was intended, and what to do if that is set too."""
     return f"Did you mean {meant}? It is set too, to another value: keep one of them." if is_set else f"Did you mean {meant}?"
 
 
@@ -124,7 +124,7 @@ def _writes_keys(given: Mapping[str, str]) -> bool:
 def _may_change_result(table: OptionTable, name: str, meant: str, text: str, given: Mapping[str, str]) -> bool:
     """Return whether the intended property would change rows, folders or files.
 
-    A misspelt name beside the right name counts if the values differ, because either may be the intended value. A name of
+    A misspelled name beside the right name counts if the values differ, because either may be the intended value. A name of
     another tool beside the right name doesn't count.
     """
     option = table.find(meant)

@@ -298,7 +298,7 @@ def test_provider_without_restriction_reads_everything(secrets: Any) -> None:
     ],
 )  # fmt: skip
 def test_restriction_that_would_have_no_effect(kind: Any, parameter: Any, value: Any, message: Any) -> None:
-    """A restriction that is misspelt, misplaced or wrong is refused, because it would restrict nothing."""
+    """A restriction that is misspelled, misplaced or wrong is refused, because it would restrict nothing."""
     with pytest.raises(ConfigurationError) as caught:
         _worker(kind, parameter, value)
     assert message in str(caught.value)
@@ -350,3 +350,24 @@ def test_restriction_in_each_form_of_a_worker(suffix: str, text: str, secrets: A
     worker = tmp_path / f"worker{suffix}"
     worker.write_text(text)
     assert "don't allow the path" in _problem(f"${{own:{secrets}:key}}", load_worker_config(worker).providers)
+
+
+_COMPOSE = """\
+services:
+  connect:
+    environment:
+      CONNECT_BOOTSTRAP_SERVERS: ${K2P_BROKER}
+      CONNECT_CONFIG_PROVIDERS: own
+      CONNECT_CONFIG_PROVIDERS_OWN_CLASS: org.apache.kafka.common.config.provider.FileConfigProvider
+      CONNECT_CONFIG_PROVIDERS_OWN_PARAM_ALLOWED_PATHS: /usr/lib
+"""
+
+
+def test_environment_that_compose_looks_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's restrictions concern Kafka's variables, not those that Compose looks up before the worker starts."""
+    monkeypatch.setenv("K2P_BROKER", "kafka:9092")
+    file = tmp_path / "compose.yaml"
+    file.write_text(_COMPOSE)
+    worker = load_worker_config(file)
+    assert "kafka:9092" == worker.bootstrap_servers
+    assert "config.providers has no provider container" in _problem("${container:K2P_BROKER}", worker.providers)

@@ -310,7 +310,7 @@ def test_replicators_byte_array_converter_is_the_common_one() -> None:
     assert ByteArrayConverter is type(converter_of("value", name))
 
 
-def test_misspelt_property_of_the_registry_is_refused() -> None:
+def test_misspelled_property_of_the_registry_is_refused() -> None:
     """Unknown names that begin with `schema.registry.` are refused."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(

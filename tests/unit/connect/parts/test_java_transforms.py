@@ -340,13 +340,13 @@ def test_what_has_no_effect() -> None:
          "transfroms.t.exclude is not a known property. Did you mean transforms.t.exclude?"),
     ],
 )  # fmt: skip
-def test_misspelt_property_of_a_class(changes: dict[str, str], problem: str) -> None:
+def test_misspelled_property_of_a_class(changes: dict[str, str], problem: str) -> None:
     """A name that is nearly that of a class's property is refused, because the rows would differ from what was intended."""
     assert [problem] == _problems(changes)
 
 
-def test_misspelt_property_that_changes_nothing() -> None:
-    """A misspelt name with the value of the right name is a warning, and so is one of a transform that has no effect."""
+def test_misspelled_property_that_changes_nothing() -> None:
+    """A misspelled name with the value of the right name is a warning, and so is one of a transform that has no effect."""
     same = _of(f"{_APACHE}.ReplaceField$Value", exlude="email", exclude="email")
     of_keys = _of(f"{_APACHE}.ReplaceField$Key", exlude="email")
     for changes in (same, of_keys):

@@ -78,7 +78,7 @@ def test_what_changes_nothing_is_a_warning(name: str, text: str, meant: str) -> 
     ],
 )
 def test_typing_error_beside_the_right_name(name: str, text: str, meant: str) -> None:
-    """A misspelt name is refused although the right name is set, because either value may be the intended one."""
+    """A misspelled name is refused although the right name is set, because either value may be the intended one."""
     advice = f"Did you mean {meant}? It is set too, to another value: keep one of them."
     assert ([f"{name} is not a known property. {advice}"], []) == _sentences({**_GIVEN, name: text})
 
