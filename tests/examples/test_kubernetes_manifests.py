@@ -62,7 +62,7 @@ def test_core_kinds_are_valid(version: str) -> None:
     assert dict.fromkeys(kinds, "") == {manifest["kind"]: problems_of_core_kind(manifest, version) for manifest in core}
 
 
-def test_a_misspelled_member_of_a_core_kind_is_found() -> None:
+def test_a_misspelt_member_of_a_core_kind_is_found() -> None:
     """The validation is strict: it would notice a probe that nobody asks for."""
     broken = copy.deepcopy(one("StatefulSet"))
     container = broken["spec"]["template"]["spec"]["containers"][0]
@@ -77,7 +77,7 @@ def test_custom_resources_are_valid() -> None:
     assert [] == problems_of_custom_resources(custom)
 
 
-def test_a_misspelled_member_of_a_custom_resource_is_found() -> None:
+def test_a_misspelt_member_of_a_custom_resource_is_found() -> None:
     """The validation is strict: it would notice an alert without its duration, and a scaler without its limits."""
     rule, scaler = copy.deepcopy(one("PrometheusRule")), copy.deepcopy(one("ScaledObject"))
     rule["spec"]["groups"][1]["rules"][0]["fo"] = "5m"

@@ -40,7 +40,7 @@ def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_systemd_accepts_the_unit(unit: Path) -> None:
-    """systemd has no objection, and it would have one against a misspelled setting."""
+    """systemd has no objection, and it would have one against a misspelt setting."""
     found = analyze("verify", unit)
     assert (0, "") == (found.returncode, found.stderr)
     unit.write_text(unit.read_text(encoding="utf-8").replace("TimeoutStopSec", "TimeoutStpSec"), encoding="utf-8")
