@@ -3,7 +3,7 @@
 /** Tables of up to this number of columns become blocks on a phone, unless they are tables of numbers. */
 const MOST_STACKED = 5;
 /** Where a word that is longer than a line breaks first: `name=|value`, `org|.apache|.kafka`, `read|_lag`. */
-const BREAKS = /(?<=[=,:;(])(?![\d/])|(?=[./_](?![./_\d]))/;
+const BREAKS = /(?<=[=,:;(])(?![\d/])|(?<![./_:])(?=[./_](?!\d))/;
 
 /** Lets a long name break where it reads best. */
 function makeBreaks(name) {
