@@ -88,7 +88,7 @@ def test_files_and_no_offsets(tmp_path: Path) -> None:
 
 
 def test_files_of_the_sink_itself(tmp_path: Path) -> None:
-    """Files of kafka2parquet past the committed offset are published and not committed, which is no finding."""
+    """Files of kafka2parquet past the committed offset are published and not committed, and nothing is wrong."""
     world = TableWorld(tmp_path)
     world.write(b"{}", b"{}")
     for committed in ((), (0,), (1,)):
