@@ -15,7 +15,7 @@ from typing import Any
 from tests.docs.blocks import DOCS, ROOT
 
 PAGES = (ROOT / "README.md", DOCS / "performance.md")
-_TABLE = re.compile(r"(<!-- figures: (\w+) -->\n\n?)((?:\|.*\n)*)")
+_TABLE = re.compile(r"(<!-- figures: (\w+) -->)\n+(?:\|.*\n)*\n*")
 _PROGRAMS = {
     "floor": "the floor: parse and encode, from memory",
     "consume_only": "the sink's consumer alone",
@@ -62,7 +62,7 @@ _SHAPES = {
 def _programs(names: Iterable[str] = _PROGRAMS) -> str:
     figures = _results()
     rows = [
-        (_PROGRAMS[name], f"{each['rows_per_s']:,}", f"{each['cpu_s_per_million']:.1f}", str(each["peak_rss_mb"]))
+        (_PROGRAMS[name], f"{each['rows_per_s']:,}", f"{each['cpu_s_per_million']:.1f}", f"{each['peak_rss_mb']:,}")
         for name in names
         for each in [figures[name]]
     ]
@@ -72,7 +72,7 @@ def _programs(names: Iterable[str] = _PROGRAMS) -> str:
 def _loads() -> str:
     figures = _results()
     rows = [
-        (text, f"{each['cores']:.2f}", str(each["peak_rss_mb"]), f"{each['p99_delay_s']:.1f}")
+        (text, f"{each['cores']:.2f}", f"{each['peak_rss_mb']:,}", f"{each['p99_delay_s']:.1f}")
         for name, text in _LOADS.items()
         for each in [figures[name]]
     ]
@@ -83,7 +83,10 @@ def _formats() -> str:
     kinds = _kinds()
     return _table(
         ("format", "CPU-s per million", "MiB resident"),
-        [(text, f"{kinds[name]['cpu_s_per_million']:.1f}", str(kinds[name]["peak_rss_mb"])) for name, text in _FORMATS.items()],
+        [
+            (text, f"{kinds[name]['cpu_s_per_million']:.1f}", f"{kinds[name]['peak_rss_mb']:,}")
+            for name, text in _FORMATS.items()
+        ],
     )
 
 
@@ -95,7 +98,7 @@ def _bad() -> str:
 
 def _shapes() -> str:
     kinds = _kinds()
-    rows = [(text, f"{kinds[name]['ratio']:.2f}", str(kinds[name]["peak_rss_mb"])) for name, text in _SHAPES.items()]
+    rows = [(text, f"{kinds[name]['ratio']:.2f}", f"{kinds[name]['peak_rss_mb']:,}") for name, text in _SHAPES.items()]
     return _table(("topic", "ratio", "MiB resident"), rows)
 
 
@@ -111,7 +114,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
 
 def with_figures(text: str) -> str:
     """Returns the text of a page with the tables that the results give."""
-    return _TABLE.sub(lambda found: f"{found[1].rstrip()}\n\n{_TABLES[found[2]]()}", text)
+    return _TABLE.sub(lambda found: f"{found[1]}\n\n{_TABLES[found[2]]()}\n", text)
 
 
 def _results() -> dict[str, dict[str, Any]]:
