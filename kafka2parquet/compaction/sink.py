@@ -129,6 +129,8 @@ class SinkCompaction:
     def switch(self, *, write: bool = True) -> tuple[SwitchedTopic, ...]:
         """Move the partitions of each topic's table to the merged files. `PartitionSwitch.run` says what that does. Blocks.
 
+        Returns () and connects to nothing if there is no table to switch.
+
         Args:
             write: whether to move partitions. Otherwise the result only says what could be moved.
 
@@ -136,6 +138,8 @@ class SinkCompaction:
             ConfigurationError: the table doesn't exist, or its partitions can't be moved.
             Kafka2ParquetError: Kafka, the store or the catalogue can't be read.
         """
+        if self._table is None:
+            return ()
         with self.log() as log:
             return tuple(
                 table.run(log.topic_id(topic), write=write) for topic, table in self._switches(self.topics(log)).items()

@@ -117,9 +117,10 @@ class PartitionSwitch:
     def run(self, topic_id: str, *, write: bool = True) -> SwitchedTopic:
         """Move each partition whose folder is merged completely. Blocks.
 
-        Needs two listings, the plans and results of partitions that are not moved yet or that have originals, and for each
-        partition that is moved three small listings and two requests to the catalogue. May be killed at any moment, and several
-        processes may do this at once.
+        Needs three listings, the plans and results of partitions that are not moved yet or that have originals, for each
+        partition that is moved three small listings and two requests to the catalogue, and one small listing for each
+        partition that was moved before and has originals. May be killed at any moment, and several processes may do this at
+        once.
 
         Args:
             topic_id: id of the topic, "" if unknown.
@@ -159,7 +160,9 @@ class PartitionSwitch:
             else:
                 moved.append(folder)
         looked_at = [*(moved if write else ()), *sorted(with_originals)]
-        unseen = {folder: len(self._unmerged(read.folders[folder])) for folder in looked_at if folder in read.folders}
+        # What plans and results with a problem cover is unknown. `TopicPlanner.plan` reports such a problem.
+        usable = [each for each in map(read.folders.get, looked_at) if each is not None and each.problem is None]
+        unseen = {each.encoded_partition: len(self._unmerged(each)) for each in usable}
         return SwitchedTopic(
             self._topic,
             self.catalog.name,

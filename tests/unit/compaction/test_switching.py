@@ -6,6 +6,7 @@ import collections
 import datetime
 import itertools
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafka2parquet import HourlyPartitioner
-from kafka2parquet.compaction import run_unit
+from kafka2parquet.compaction import SinkCompaction, run_unit
 from kafka2parquet.compaction.deletion import (
     MOVED_LATELY,
     NOT_MOVED,
@@ -34,9 +35,11 @@ from kafka2parquet.compaction.switching import (
     SwitchedTopic,
 )
 from kafka2parquet.completeness.folders import TimeFolders
+from kafka2parquet.connect import load_connect_config, load_worker_config
 from kafka2parquet.tables.partition_catalog import CatalogPartition
 from tests.support.hours_world import BEGIN_MS, HOUR_MS
 from tests.support.merge_world import MergeWorld
+from tests.support.sink_properties import json_sink
 from tests.support.sink_world import TOPIC
 from tests.unit.compaction.test_merge_crashes import Died, Listings, Mortal
 
@@ -256,6 +259,20 @@ def test_wrong_merged_files(world: MergeWorld, catalog: MemoryCatalog, damage: C
     found = switch(catalog)
     assert ((f"{HOUR}11",), [f"{HOUR}10"]) == (found.moved, [*found.problems])
     assert text in found.problems[f"{HOUR}10"]
+
+
+def test_a_damaged_plan_after_the_move(world: MergeWorld, catalog: MemoryCatalog) -> None:
+    """A partition that is moved already doesn't end the run with an error if a plan of its folder is gone."""
+    world.compact()
+    switch(catalog)
+    without_plan(world)
+    assert SwitchedTopic(TOPIC, catalog.name, (), 2, {}, {}, {}) == switch(catalog)
+
+
+def test_no_table(tmp_path: Path) -> None:
+    """Without a table there is nothing to switch, and nothing is connected: the broker doesn't exist."""
+    config = load_connect_config(json_sink({"topics": TOPIC, "kafka2parquet.storage.url": str(tmp_path)}))
+    assert () == SinkCompaction(config, load_worker_config(bootstrap_servers="127.0.0.1:1")).switch()
 
 
 def test_an_earlier_topic(world: MergeWorld, catalog: MemoryCatalog) -> None:
