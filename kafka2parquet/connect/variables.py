@@ -23,7 +23,7 @@ _FILE, _DIRECTORY, _ENVIRONMENT = "FileConfigProvider", "DirectoryConfigProvider
 _ALLOWED_PATHS, _ALLOWLIST_PATTERN = "allowed.paths", "allowlist.pattern"
 #: The providers that are known here, each with the parameter that restricts it.
 _RESTRICTED_BY = {_FILE: _ALLOWED_PATHS, _DIRECTORY: _ALLOWED_PATHS, _ENVIRONMENT: _ALLOWLIST_PATTERN}
-_RESTRICTION = re.compile(r"config\.providers\.[^.]+\.param\.(?:allowed\.paths|allowlist\.pattern)")
+_RESTRICTION = re.compile(r"config\.providers\.(?P<provider>.+)\.param\.(?:allowed\.paths|allowlist\.pattern)")
 _LEAST_SIMILARITY = 0.7
 #: Provider and path of a variable of Strimzi's providers: a usual name, then a namespace and a name.
 _OF_KUBERNETES = re.compile(r"(?:secrets?|config-?maps?|kube\w*|k8s\w*):[a-z0-9.-]+/[a-z0-9.-]+", re.IGNORECASE)
@@ -74,7 +74,7 @@ class ConfigProviders:
         own = {name: simple_name(given.get(_property(name, "class"), "")) for name in names}
         paths: dict[str, tuple[str, ...]] = {}
         patterns: dict[str, re.Pattern[str]] = {}
-        problems: list[Problem] = []
+        problems = [*_restrictions_of_nothing(names, given)]
         for name, kind in own.items():
             problems += _misspelled_restrictions(name, kind, given)
             restriction = _property(name, f"param.{_RESTRICTED_BY.get(kind)}")
@@ -121,6 +121,14 @@ class ConfigProviders:
 
 def _property(provider: str, end: str) -> str:
     return f"config.providers.{provider}.{end}"
+
+
+def _restrictions_of_nothing(providers: list[str], given: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each restriction of a provider that the worker doesn't have. Without providers, nothing is read."""
+    for name in given:
+        restriction = _RESTRICTION.fullmatch(name)
+        if providers and restriction is not None and restriction["provider"] not in providers:
+            yield Problem(name, f"{name} restricts nothing", f"config.providers has only {', '.join(providers)}.")
 
 
 def _misspelled_restrictions(provider: str, kind: str, given: Mapping[str, str]) -> Iterator[Problem]:

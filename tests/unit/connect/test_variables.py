@@ -304,6 +304,24 @@ def test_restriction_that_would_have_no_effect(kind: Any, parameter: Any, value:
     assert message in str(caught.value)
 
 
+def test_restriction_of_a_provider_that_the_worker_does_not_have() -> None:
+    """A restriction under another provider's name is refused: the provider that it was meant for would read everything."""
+    given = {
+        "config.providers": "file",
+        "config.providers.file.class": "FileConfigProvider",
+        "config.providers.flie.param.allowed.paths": "/run/secrets",
+    }
+    message = r"flie.param.allowed.paths restricts nothing. config.providers has only file\."
+    with pytest.raises(ConfigurationError, match=message):
+        load_worker_config(given)
+
+
+def test_a_name_with_a_dot_leaves_no_way_around_a_restriction(secrets: Any) -> None:
+    """The usual names don't work either if the name of the restricted provider has a dot."""
+    providers = _worker("FileConfigProvider", "param.allowed.paths", secrets.parent, name="own.files")
+    assert "has no provider file" in _problem(f"${{file:{secrets}:key}}", providers)
+
+
 def test_provider_of_kubernetes() -> None:
     """A variable of Strimzi's providers has advice for Kubernetes, whether the worker names the class or not."""
     advice = "Mount the secret or config map into the container, and refer to its key as ${dir:PATH_OF_THE_MOUNT:KEY}"
