@@ -120,7 +120,7 @@ class CatalogFollower:
         self._pass_gaps = pass_gaps
         self._conflicts = conflicts if conflicts is not None else RetryPolicy(first_s=0.1, longest_s=5.0, limit_s=300.0)
         self._clock = clock if clock is not None else SystemClock()
-        self._others: dict[str, OtherFile] = {}
+        self._others: dict[tuple[str, int], OtherFile] = {}
         self._recorder = TableRecorder(target.name, topic, self._clock)
 
     def status(self) -> TableStatus:

@@ -68,7 +68,7 @@ class PublishedFlushes:
         topic: str,
         log: TopicLog,
         committed: CommittedOffsets,
-        others: dict[str, OtherFile] | None = None,
+        others: dict[tuple[str, int], OtherFile] | None = None,
     ) -> None:
         """List the topic's files. Blocks: two listings.
 
@@ -78,7 +78,8 @@ class PublishedFlushes:
             topic: the topic.
             log: the topic in Kafka, for offsets that are in no file.
             committed: the group's offsets, read before.
-            others: files of another tool that are known already, by key. New ones are added.
+            others: files of another tool that are known already, by key and size in bytes: if such a file is moved away, the
+                sink may write its own file under the same key. New ones are added.
         """
         self._others = others if others is not None else {}
         self._storage = storage
@@ -115,7 +116,7 @@ class PublishedFlushes:
         files = self._files.get(partition, [])
         index = 0 if position is None else bisect.bisect_left(files, _Listed(position, False, ""))
         listed: set[str] = set()
-        passed: list[OtherFile] = []
+        passed: dict[str, OtherFile] = {}
         for file in files[index:]:
             if file.first_offset >= end:
                 break
@@ -124,7 +125,7 @@ class PublishedFlushes:
             anchor = self._anchor(partition, file.key)
             if isinstance(anchor, OtherFile):
                 if position is None:
-                    passed.append(anchor)
+                    passed[file.key] = anchor
                 elif not pass_gaps:
                     yield _foreign(file.key)
                     return
@@ -142,9 +143,11 @@ class PublishedFlushes:
                 return  # not committed
             if position is None:
                 position = anchor.start
-                if not all(other.is_before(position) for other in passed):
+                past = next((key for key, other in passed.items() if not other.is_before(position)), None)
+                if past is not None:
                     text = (
-                        f"by its name and rows, a file of another tool reaches past offset {position}, where {file.key} begins"
+                        f"by its name and rows, {past} of another tool reaches past offset {position}, where {file.key} begins:"
+                        " rows may be in both. Move the other tool's file away"
                     )
                     yield Finding(Kind.FOREIGN_FILE, position, anchor.end, text)
                     return
@@ -185,8 +188,9 @@ class PublishedFlushes:
 
     def _anchor(self, partition: int, key: str) -> FlushFooter | OtherFile | Finding | None:
         """Read a file's footer; None if the file is not an anchor."""
-        if key in self._others:
-            return self._others[key]
+        known = self._others.get((key, self._sizes_bytes[key]))
+        if known is not None:
+            return known
         metadata = self._storage.read_metadata(key)
         try:
             footer = FlushFooter.from_metadata(metadata)
@@ -211,7 +215,7 @@ class PublishedFlushes:
         name = self._naming.parse(key)
         other = None if name is None else read_other(self._storage, key, name)
         if other is not None:
-            self._others[key] = other
+            self._others[key, self._sizes_bytes[key]] = other
         return other
 
     def _flush(self, key: str, anchor: FlushFooter, position: int) -> CoveredRange | Finding:

@@ -156,6 +156,20 @@ def test_only_files_of_another_tool(world: TableWorld, table: MemoryTable) -> No
     assert ((), []) == (found.unknown_lags, table.keys)
 
 
+def test_the_sink_writes_a_file_where_another_tool_had_one(world: TableWorld, table: MemoryTable) -> None:
+    """A follower that knows a file of another tool registers the sink's file that takes its name."""
+    world.kafka.append(TOPIC, 0, [MemoryRecord(b"{}")] * 2)
+    world.kafka.commit("group", TOPIC, 0, 2, "")
+    _other_tool_writes(world, 0, 2)
+    follower = world.follower(table)
+    assert (None, None) == _only(follower.once())
+    (world.folder / _key(0)).unlink()
+    world.kafka.commit("group", TOPIC, 0, 0, "")
+    world.write(b"{}", b"{}", **COUNTED)
+    assert (4, None) == _only(follower.once())
+    assert [_key(0), _key(2)] == table.keys
+
+
 @pytest.mark.parametrize(("first_offset", "rows", "position"), [(0, 3, None), (4, 2, 4)], ids=["reaches in", "inside"])
 def test_files_of_another_tool_in_the_range(
     world: TableWorld, table: MemoryTable, first_offset: int, rows: int, position: int | None
@@ -165,6 +179,7 @@ def test_files_of_another_tool_in_the_range(
     _other_tool_writes(world, first_offset, rows)
     found = world.follower(table).once()
     assert (position, "foreign file") == _only(found)
+    assert _key(first_offset) in str(found.partitions[0].finding)
     assert (() if position else (TopicPartition(TOPIC, 0),)) == found.unknown_lags
 
 
