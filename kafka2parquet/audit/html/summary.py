@@ -21,6 +21,10 @@ _FOLLOWS_IN_THE_LOG = (
 )
 _EACH_FILE_EXISTS = "Each file that a flush lists exists, and its footer has the number of rows that the flush lists."
 _NO_OTHER_FILE = "There is no other Parquet file in the folders of the topics, except the files of a Delta table."
+_ONLY_HISTORY = (
+    "Other Parquet files in the folders of the topics are those of a Delta table, and files of another tool that by their "
+    "names and rows end before the first offset of this sink's files. Those are history, and their rows are not audited."
+)
 _ROWS_ARE_RECORDS = (
     "In the ranges that were compared, the rows of each flush are the records that the log has at its offsets, each of them "
     "once. Offsets are compared if the files have a column of offsets, otherwise numbers of rows. A tombstone may have a row "
@@ -64,18 +68,20 @@ def header(subject: Subject, audit: Audit, *, deep: bool, shard: Shard | None) -
 
 
 def state(audit: Audit) -> str:
-    """Return the class of an audit's verdict: `exact`, `wrong` or `empty`."""
+    """Return the class of an audit's verdict: `exact`, `wrong`, or `empty` if the sink has no files yet."""
     if not audit.is_exact:
         return "wrong"
-    return "exact" if audit.coverages else "empty"
+    has_files = any(coverage.files or coverage.covered_files for coverage in audit.coverages)
+    return "empty" if not audit.coverages or (audit.history_files and not has_files) else "exact"
 
 
 def meaning_section(audit: Audit, *, deep: bool) -> Element | None:
-    """Say what the verdict means; None if nothing was found to audit."""
+    """Say what the verdict means; None if there was nothing to audit."""
     if state(audit) == "empty":
         return None
     follows = _FOLLOWS_IN_THE_LOG if deep else _FOLLOWS_BY_FOOTERS
-    proved = [follows, _EACH_FILE_EXISTS, _NO_OTHER_FILE, *((_ROWS_ARE_RECORDS,) if deep else ())]
+    no_other_file = _ONLY_HISTORY if audit.history_files else _NO_OTHER_FILE
+    proved = [follows, _EACH_FILE_EXISTS, no_other_file, *((_ROWS_ARE_RECORDS,) if deep else ())]
     return element(
         "section",
         element("h2", "What an exact audit proves", id="meaning"),
@@ -112,6 +118,8 @@ def _sums(audit: Audit) -> Iterator[tuple[str, int]]:
     if audit.merged_files or gone:
         yield "merged files", audit.merged_files
         yield "files that were merged and deleted", gone
+    if audit.history_files:
+        yield "older files of another tool", audit.history_files
 
 
 def _time(moment: datetime.datetime) -> Element:

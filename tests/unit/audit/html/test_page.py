@@ -177,6 +177,27 @@ def test_the_page_says_what_the_verdict_means() -> None:
     assert "If it were, then:" in page(SUBJECT, one_of_each_kind(), deep=False)
 
 
+def test_files_of_another_tool() -> None:
+    """The page counts older files of another tool, and doesn't claim that there is no other Parquet file."""
+    found = parse_html(page(SUBJECT, Audit((attrs.evolve(coverage(0), history_files=1200),)), deep=False))
+    said = text_of(found)
+
+    assert "1,200" in text_of(next(with_class(found, "sums")))
+    assert "There is no other Parquet file" not in said
+    assert "Those are history, and their rows are not audited." in said
+
+
+def test_only_files_of_another_tool() -> None:
+    """Before the sink's first file, the page says what the verdict says, and nowhere that the audit is exact."""
+    audit = Audit((Coverage(TopicPartition("orders", 0), 70, (), 0, (), 0, 2),))
+    found = parse_html(page(SUBJECT, audit, deep=False))
+    (heading,) = found.iter("h1")
+    (body,) = found.iter("body")
+
+    assert ("empty", verdict(audit, deep=False)) == (heading.get("class"), text_of(heading))
+    assert "exact" not in text_of(body).lower()
+
+
 def test_the_page_has_the_facts_of_the_json_report(audit: Audit, root: Element) -> None:
     """Numbers of partitions, flushes and findings are those of the JSON report."""
     report = to_json(audit, deep=False)
