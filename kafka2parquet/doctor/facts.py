@@ -107,7 +107,7 @@ class Facts:
     def principal(self) -> str:
         """The user that Kafka knows this client by, for commands; a placeholder if only the brokers know."""
         user = self.consumer.client_settings.get("sasl_plain_username")
-        return f"User:{user}" if user not in (None, "…") else "User:<principal>"  # … stands in for a user that isn't known here
+        return f"User:{user}" if user and user != "…" else "User:<principal>"  # … stands in for a user that isn't known here
 
     @property
     def bootstrap(self) -> str:

@@ -100,7 +100,7 @@ def _number(name: str, text: str, problems: list[Problem]) -> int:
 
 def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems: list[Problem]) -> None:
     source = _given(properties, _BASIC)
-    credentials = _given(properties, "basic.auth.user.info")
+    credentials = _given(properties, _USER_INFO)
     if source == "SASL_INHERIT":
         text = f"{_BASIC}=SASL_INHERIT is not supported. Set USER_INFO and {_USER_INFO}=<name>:<password>."
         problems.append(Problem((_BASIC, _USER_INFO), text))
@@ -109,7 +109,7 @@ def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems
     elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
         problems.append(Problem((_BASIC, _USER_INFO), f"{_BASIC} is USER_INFO: set {_USER_INFO}=<name>:<password>."))
     elif credentials is not None and source != "URL":
-        settings["basic.auth.user.info"] = credentials
+        settings[_USER_INFO] = credentials
 
 
 def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problems: list[Problem]) -> None:
