@@ -219,8 +219,11 @@ class PartitionSwitch:
 
 
 def _visible(keys: Iterable[str], folder: str) -> Iterable[str]:
-    """Yield the keys in a folder that queries read: engines ignore names that begin with `_` or `.`."""
+    """Yield the keys in a folder that queries read.
+
+    Engines ignore names that begin with `_` or `.`, and the objects with `/` at the end that consoles create for folders.
+    """
     for key in keys:
         segments = key.removeprefix(f"{folder}/").split("/")
-        if not any(segment.startswith(("_", ".")) for segment in segments):
+        if segments[-1] and not any(segment.startswith(("_", ".")) for segment in segments):
             yield key

@@ -269,6 +269,14 @@ def test_a_damaged_plan_after_the_move(world: MergeWorld, catalog: MemoryCatalog
     assert SwitchedTopic(TOPIC, catalog.name, (), 2, {}, {}, {}) == switch(catalog)
 
 
+def test_objects_that_stand_for_folders(world: MergeWorld, catalog: MemoryCatalog) -> None:
+    """An object that a console has created for a folder is no file, and holds up no partition."""
+    world.compact()
+    empty = attrs.evolve(next(iter(world.storage.objects.values())), content=b"")
+    world.storage.objects |= {f"topics/{TOPIC}/{HOUR}10/": empty, f"topics-merged/{TOPIC}/{HOUR}11/": empty}
+    assert SwitchedTopic(TOPIC, catalog.name, (f"{HOUR}10", f"{HOUR}11"), 0, {}, {}, {}) == switch(catalog)
+
+
 def test_no_table(tmp_path: Path) -> None:
     """Without a table there is nothing to switch, and nothing is connected: the broker doesn't exist."""
     config = load_connect_config(json_sink({"topics": TOPIC, "kafka2parquet.storage.url": str(tmp_path)}))
