@@ -43,14 +43,14 @@ class OutageLog:
         )
 
     def look(self, reasons: Mapping[TopicPartition, str | None], now: datetime.datetime) -> None:
-        """Log the end of each outage that no topic-partition waits for any more.
+        """Log the end of each outage whose topic-partitions wait for nothing any more.
 
         Args:
-            reasons: what each assigned topic-partition waits for.
+            reasons: what each assigned topic-partition waits for: of two outages, the one whose attempt failed last.
             now: the time.
         """
         for reason, outage in [*self._outages.items()]:
-            if reason not in reasons.values():
+            if not any(reasons.get(topic_partition) for topic_partition in outage.waiting):
                 del self._outages[reason]
                 if outage.waiting & reasons.keys():  # otherwise all of them have gone to other tasks
                     lasted_s = (now - outage.began_at).total_seconds()

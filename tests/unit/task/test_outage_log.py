@@ -82,3 +82,17 @@ def test_the_registry_has_an_outage_of_its_own(caplog: pytest.LogCaptureFixture)
     assert 2 == len(lines(caplog, logging.WARNING))
     log.look({ONE: "storage", TWO: None}, at(3))
     assert ["The schema registry answers again, after 3.0 s."] == lines(caplog, logging.INFO)
+
+
+def test_a_topic_partition_that_waits_for_both(caplog: pytest.LogCaptureFixture) -> None:
+    """While a topic-partition waits for the store and for the registry in turns, neither is said to answer again."""
+    caplog.set_level(logging.INFO, logger=LOGGER)
+    log = OutageLog()
+    for seconds in range(0, 20, 2):
+        log.failed(store_failed(ONE, seconds))
+        log.look({ONE: "storage"}, at(seconds))
+        log.failed(ConverterRetried(ONE, SchemaRegistryUnavailableError("the registry is down"), 1, 1.0, at=at(seconds + 1)))
+        log.look({ONE: "registry"}, at(seconds + 1))
+    assert (2, []) == (len(lines(caplog, logging.WARNING)), lines(caplog, logging.INFO))
+    log.look({ONE: None}, at(30))
+    assert 2 == len(lines(caplog, logging.INFO))
