@@ -104,8 +104,11 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         if not options.json:
             tell(_line(unit, result))
     wrong = verify(units, results, compaction.storage)
-    switched = compaction.switch()
-    _report(options, planned, units, results, wrong, switched)
+    switched: Sequence[SwitchedTopic] = ()
+    try:
+        switched = compaction.switch()
+    finally:  # hours of merging are reported, whatever the catalogue answers
+        _report(options, planned, units, results, wrong, switched)
     return _exit_code(wrong, planned, switched)
 
 

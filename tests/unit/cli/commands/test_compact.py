@@ -16,7 +16,9 @@ from moto import mock_aws
 
 from kafka2parquet.bounded import drain
 from kafka2parquet.cli.main import main
+from kafka2parquet.compaction import SinkCompaction
 from kafka2parquet.connect import build_task, load_connect_config, load_worker_config
+from kafka2parquet.errors import CatalogUnavailableError
 from kafka2parquet.testing import EmbeddedBroker
 from tests.support.sink_properties import json_sink
 
@@ -217,6 +219,21 @@ def test_switching_around_a_stray_file(
     assert "moved 3 partitions" in out
     assert "copy.parquet is in no plan" in out
     assert expected(ROWS + 1) == rows_at(locations(glue))
+
+
+def test_merges_are_reported_if_the_catalogue_fails_afterwards(
+    sink: Path, broker: EmbeddedBroker, glue: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the partitions can't be moved after the merges, the merges are reported before the error."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise CatalogUnavailableError("the credentials have expired")
+
+    monkeypatch.setattr(SinkCompaction, "switch", fail)
+    assert 0 != run(sink, broker, "compact", "--switch", "glue:raw.events")
+    shown = capsys.readouterr()
+    assert "Merged 16 files" in shown.out
+    assert "the credentials have expired" in shown.err
 
 
 def test_deleting_after_switching(sink: Path, broker: EmbeddedBroker, glue: Any, capsys: pytest.CaptureFixture[str]) -> None:
