@@ -94,6 +94,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         return _delete(options, compaction)
     planned = compaction.plan(write=not options.dry_run)
     units = [unit for topic in planned for unit in topic.units if options.shard is None or options.shard.takes(unit)]
+    switched: Sequence[SwitchedTopic] = ()
     if options.dry_run:
         switched = compaction.switch(write=False)
         _report(options, planned, units, [], {}, switched)
@@ -104,7 +105,6 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         if not options.json:
             tell(_line(unit, result))
     wrong = verify(units, results, compaction.storage)
-    switched: Sequence[SwitchedTopic] = ()
     try:
         switched = compaction.switch()
     finally:  # hours of merging are reported, whatever the catalogue answers
