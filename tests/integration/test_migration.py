@@ -286,7 +286,7 @@ def test_switch_in_order(migration: Migration, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert left_out == [f"topics/{line}".partition(" of another tool")[0] for line in out.splitlines() if "left out" in line]
     assert 0 == migration.command("publish", "--to", "delta")
-    assert "registered files 3 with rows 180" in capsys.readouterr().out
+    assert "registered 3 files with 180 rows" in capsys.readouterr().out
 
 
 @pytest.fixture
