@@ -365,8 +365,11 @@ def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
     """The late request of a sender that gave up changes nothing."""
     late = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url, request_timeout_s=2.0))
     held = proxy.hold(when=lambda r: _is_step(r, step))
-    with pytest.raises(StorageUnavailableError):
-        late.publish("a", staged(1000 if step == "put" else 6 * MIB))
+    for _ in range(5):
+        with pytest.raises(StorageUnavailableError):
+            late.publish("a", staged(1000 if step == "put" else 6 * MIB))
+        if held.arrived.is_set():  # on a busy machine, an earlier request may take too long
+            break
     winner = staged_parquet({"who": "winner"})
     assert Published() == FsspecStorage(f"s3://{bucket}", s3_options(s3_server)).publish("a", winner)
     held.released.set()
