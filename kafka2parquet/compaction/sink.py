@@ -27,7 +27,7 @@ from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.tables.destination import Destination, destinations
 from kafka2parquet.tables.files import location_of
-from kafka2parquet.tables.glue import GluePartitions
+from kafka2parquet.tables.glue import GluePartitions, GlueTable
 from kafka2parquet.util.argument_types import AtLeast
 from kafka2parquet.util.arguments import Count, Duration, checked
 
@@ -195,7 +195,7 @@ class SinkCompaction:
             topic: PartitionSwitch(
                 self.storage,
                 topic,
-                GluePartitions(*table.path),
+                GluePartitions(GlueTable(*table.path)),
                 naming=self.naming,
                 merged=self.merged,
                 ends=self._ends,

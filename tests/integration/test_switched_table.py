@@ -27,7 +27,7 @@ from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitione
 from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.tables import CatalogFollower, GlueTarget, KafkaTopicLog
 from kafka2parquet.tables.files import location_of
-from kafka2parquet.tables.glue import GluePartitions
+from kafka2parquet.tables.glue import GluePartitions, GlueTable
 from kafka2parquet.units import run_units
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import LIMIT_S, unique, wait_until
@@ -127,7 +127,7 @@ class Story:
         switch = PartitionSwitch(
             compaction.storage,
             self.topic,
-            GluePartitions("raw", self.topic, client=self.client),
+            GluePartitions(GlueTable("raw", self.topic, self.client)),
             naming=compaction.naming,
             merged=compaction.merged,
             ends=TimeFolders(partitioner),

@@ -5,6 +5,7 @@ is what both need of a table.
 """
 
 from kafka2parquet.tables.glue.partitions import GluePartitions
+from kafka2parquet.tables.glue.table import GlueTable
 from kafka2parquet.tables.glue.target import GlueTarget
 
-__all__ = ["GluePartitions", "GlueTarget"]
+__all__ = ["GluePartitions", "GlueTable", "GlueTarget"]

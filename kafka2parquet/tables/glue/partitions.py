@@ -10,7 +10,6 @@ from typing import Any
 from kafka2parquet.errors import CatalogUnavailableError, ConfigurationError
 from kafka2parquet.tables.glue.table import GONE, GlueTable, columns_of, values_of
 from kafka2parquet.tables.partition_catalog import CatalogPartition
-from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.display import counted
 
 _BATCH = 1000  # the limit of BatchGetPartition
@@ -21,23 +20,11 @@ MOVED_AT = "kafka2parquet.moved.at"
 MOVED_FROM = "kafka2parquet.moved.from"
 
 
-@checked
 class GluePartitions:
     """A `PartitionCatalog` in Glue: a table whose partitions are the folders of a topic."""
 
-    def __init__(self, database: Name, table: Name, *, client: Any = None, catalog_id: str | None = None) -> None:
-        """Describe the table. Nothing is connected yet.
-
-        Args:
-            database: the database.
-            table: the table, which is partitioned by the folder columns of the files.
-            client: a client of boto3 for `glue`; None for one with the environment's settings.
-            catalog_id: AWS account of the catalogue; None for the client's.
-
-        Raises:
-            ConfigurationError: boto3 isn't installed, or no region is set.
-        """
-        self._glue = GlueTable(database, table, client, catalog_id)
+    def __init__(self, table: GlueTable) -> None:
+        self._glue = table
         self._values: dict[str, list[str]] = {}
 
     @property

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from kafka2parquet import HourlyPartitioner, RecordCountRotation
 from kafka2parquet.errors import CatalogAccessError, CatalogUnavailableError, ConfigurationError
-from kafka2parquet.tables.glue import GluePartitions, GlueTarget
+from kafka2parquet.tables.glue import GluePartitions, GlueTable, GlueTarget
 from kafka2parquet.tables.partition_catalog import CatalogPartition
 from tests.support.sink_world import TOPIC
 from tests.support.tables import TableWorld
@@ -63,7 +63,7 @@ def test_moving(glue: Any) -> None:
     values = ["1970", "01", "01", "00"]
     location = create(glue, values, Parameters={"recordCount": "7"}, LastAccessTime=NOW)
     before = partition(glue, values)
-    partitions = GluePartitions("raw", TOPIC, client=glue)
+    partitions = GluePartitions(GlueTable("raw", TOPIC, glue))
     found = partitions.find([HOUR, "year=1970/month=01/day=01/hour=01", "elsewhere"])
     assert {HOUR: CatalogPartition(location)} == found
     assert partitions.move(HOUR, found[HOUR], MERGED, NOW)
@@ -83,7 +83,7 @@ def test_a_partition_that_has_changed(glue: Any) -> None:
     """A partition that is elsewhere by now, or was dropped, is not moved."""
     values = ["1970", "01", "01", "00"]
     create(glue, values)
-    partitions = GluePartitions("raw", TOPIC, client=glue)
+    partitions = GluePartitions(GlueTable("raw", TOPIC, glue))
     found = partitions.find([HOUR])
     assert partitions.move(HOUR, found[HOUR], "s3://lake/by-hand/", NOW)
     assert not partitions.move(HOUR, found[HOUR], MERGED, NOW)
@@ -98,7 +98,7 @@ def test_a_partition_that_has_changed(glue: Any) -> None:
 def test_a_time_that_a_person_has_edited(glue: Any, text: str) -> None:
     """A parameter that isn't a moment counts as none."""
     location = create(glue, ["1970", "01", "01", "00"], Parameters={"kafka2parquet.moved.at": text})
-    assert {HOUR: CatalogPartition(location)} == GluePartitions("raw", TOPIC, client=glue).find([HOUR])
+    assert {HOUR: CatalogPartition(location)} == GluePartitions(GlueTable("raw", TOPIC, glue)).find([HOUR])
 
 
 def test_more_partitions_than_a_request_takes(glue: Any) -> None:
@@ -108,7 +108,7 @@ def test_more_partitions_than_a_request_takes(glue: Any) -> None:
         glue.batch_create_partition(DatabaseName="raw", TableName=TOPIC, PartitionInputList=inputs[begin : begin + 100])
     folders = [f"year=1970/month=01/day=01/hour={number}" for number in range(1200)]
     assert folders[:1100] == sorted(
-        GluePartitions("raw", TOPIC, client=glue).find(folders), key=lambda folder: int(folder.rpartition("=")[2])
+        GluePartitions(GlueTable("raw", TOPIC, glue)).find(folders), key=lambda folder: int(folder.rpartition("=")[2])
     )
 
 
@@ -130,23 +130,23 @@ def test_keys_that_glue_leaves_out(glue: Any) -> None:
             answer = glue.batch_get_partition(**{**arguments, "PartitionsToGet": wanted[: self.most]})
             return {**answer, "UnprocessedKeys": wanted[self.most :]}
 
-    assert set(folders) == set(GluePartitions("raw", TOPIC, client=Throttled(1)).find(folders))
+    assert set(folders) == set(GluePartitions(GlueTable("raw", TOPIC, Throttled(1))).find(folders))
     with pytest.raises(CatalogUnavailableError, match="answers for none of 2 partitions"):
-        GluePartitions("raw", TOPIC, client=Throttled(0)).find(folders)
+        GluePartitions(GlueTable("raw", TOPIC, Throttled(0))).find(folders)
 
 
 def test_tables_that_can_not_be_switched(glue: Any) -> None:
     """A table that doesn't exist, has no partitions, or computes their folders is refused with the reason."""
     with pytest.raises(ConfigurationError, match="kafka2parquet ddl --for hive"):
-        GluePartitions("raw", "nothing", client=glue).check()
+        GluePartitions(GlueTable("raw", "nothing", glue)).check()
     glue.create_table(DatabaseName="raw", TableInput={"Name": "flat", "StorageDescriptor": DESCRIPTOR})
     with pytest.raises(ConfigurationError, match="has no partition columns"):
-        GluePartitions("raw", "flat", client=glue).check()
+        GluePartitions(GlueTable("raw", "flat", glue)).check()
     table = {"Name": "projected", "PartitionKeys": [{"Name": "hour", "Type": "string"}], "StorageDescriptor": DESCRIPTOR}
     glue.create_table(DatabaseName="raw", TableInput={**table, "Parameters": {"projection.enabled": "TRUE"}})
     with pytest.raises(ConfigurationError, match="uses partition projection"):
-        GluePartitions("raw", "projected", client=glue).check()
-    GluePartitions("raw", TOPIC, client=glue).check()
+        GluePartitions(GlueTable("raw", "projected", glue)).check()
+    GluePartitions(GlueTable("raw", TOPIC, glue)).check()
 
 
 def test_missing_rights(glue: Any) -> None:
@@ -160,7 +160,7 @@ def test_missing_rights(glue: Any) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdatePartition")
 
     create(glue, ["1970", "01", "01", "00"])
-    partitions = GluePartitions("raw", TOPIC, client=Refusing())
+    partitions = GluePartitions(GlueTable("raw", TOPIC, Refusing()))
     found = partitions.find([HOUR])
     with pytest.raises(CatalogAccessError, match="AWS refuses access"):
         partitions.move(HOUR, found[HOUR], MERGED, NOW)
@@ -173,7 +173,7 @@ def test_a_follower_moves_nothing_back(tmp_path: Path, glue: Any) -> None:
     world.write(b'{"n":1}', **parts)
     follower = world.follower(GlueTarget("raw", TOPIC, client=glue))
     assert 1 == follower.once().files
-    partitions = GluePartitions("raw", TOPIC, client=glue)
+    partitions = GluePartitions(GlueTable("raw", TOPIC, glue))
     found = partitions.find([HOUR])
     assert found[HOUR].is_at(f"file://{world.folder}/topics/{TOPIC}/{HOUR}")
     assert partitions.move(HOUR, found[HOUR], MERGED, NOW)
