@@ -23,7 +23,8 @@ of merged files has all its rows for ever, because merged files are never change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -118,9 +119,8 @@ class PartitionSwitch:
         """Move each partition whose folder is merged completely. Blocks.
 
         Needs three listings, the plans and results of partitions that are not moved yet or that have originals, for each
-        partition that is moved three small listings and two requests to the catalogue, and one small listing for each
-        partition that was moved before and has originals. May be killed at any moment, and several processes may do this at
-        once.
+        partition that is moved three small listings and two requests to the catalogue. May be killed at any moment, and several
+        processes may do this at once.
 
         Args:
             topic_id: id of the topic, "" if unknown.
@@ -136,9 +136,9 @@ class PartitionSwitch:
         found = self.catalog.find(folders)
         kept = {folder: NO_PARTITION for folder in folders if folder not in found}
         moved_before = {folder for folder, partition in found.items() if partition.is_at(self.merged_location(folder))}
-        with_originals = self._folders_of(self._storage.list(self._originals), moved_before)
+        originals = self._originals_in(moved_before)
         to_move = [folder for folder in folders if folder in found and folder not in moved_before]
-        read = read_merged(self._storage, self._merged, self._topic, {*to_move, *with_originals})
+        read = read_merged(self._storage, self._merged, self._topic, {*to_move, *originals})
         moved: list[str] = []
         problems: dict[str, str] = {}
         for folder in to_move:
@@ -149,7 +149,7 @@ class PartitionSwitch:
             reason = None if problem is not None else self._why_kept(merged, found[folder])
             if problem is None and reason is None:
                 problem, reason = self._wrong_files(merged)
-            if problem is None and reason is None and self._unmerged(merged):
+            if problem is None and reason is None and self._unmerged(merged, self._originals_of(folder)):
                 reason = NOT_MERGED
             if problem is None and reason is None and write and not self._move(folder, found[folder]):
                 reason = CHANGED
@@ -159,10 +159,11 @@ class PartitionSwitch:
                 kept[folder] = reason
             else:
                 moved.append(folder)
-        looked_at = [*(moved if write else ()), *sorted(with_originals)]
+        if write:  # a late file may have come between the look and the move
+            originals |= {folder: self._originals_of(folder) for folder in moved}
         # What plans and results with a problem cover is unknown. `TopicPlanner.plan` reports such a problem.
-        usable = [each for each in map(read.folders.get, looked_at) if each is not None and each.problem is None]
-        unseen = {each.encoded_partition: len(self._unmerged(each)) for each in usable}
+        usable = [each for each in map(read.folders.get, sorted(originals)) if each is not None and each.problem is None]
+        unseen = {each.encoded_partition: len(self._unmerged(each, originals[each.encoded_partition])) for each in usable}
         return SwitchedTopic(
             self._topic,
             self.catalog.name,
@@ -203,19 +204,27 @@ class PartitionSwitch:
                 return f"{key} doesn't exist, or is not as large as its result says. `kafka2parquet audit` says more.", None
         return None, None
 
-    def _unmerged(self, folder: MergedFolder) -> Collection[str]:
+    def _unmerged(self, folder: MergedFolder, originals: Iterable[str]) -> Collection[str]:
         """Return the keys of the files in the folder of originals that no plan with a result has."""
         covered = {file.key for number in folder.results for file in folder.plans[number].inputs}
-        place = f"{self._originals}{folder.encoded_partition}"
-        return {*_visible(self._storage.list(f"{place}/"), place)} - covered
+        return {*_visible(originals, f"{self._originals}{folder.encoded_partition}")} - covered
+
+    def _originals_of(self, folder: str) -> Sequence[str]:
+        """List the keys in a folder of originals."""
+        return [*self._storage.list(f"{self._originals}{folder}/")]
 
     def _move(self, folder: str, partition: CatalogPartition) -> bool:
         return self.catalog.move(folder, partition, self.merged_location(folder), self._clock.now())
 
-    def _folders_of(self, keys: Iterable[str], folders: Collection[str]) -> set[str]:
-        """Return which of the folders have keys."""
-        names = (key.removeprefix(self._originals).rpartition("/")[0] for key in keys)
-        return {name for name in names if name in folders}
+    def _originals_in(self, folders: Collection[str]) -> dict[str, Sequence[str]]:
+        """List the keys in folders of originals, by folder: one listing of the topic. A folder without keys is left out."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for key in self._storage.list(self._originals):
+            name = key.removeprefix(self._originals)
+            while name := name.rpartition("/")[0]:
+                if name in folders:
+                    found[name].append(key)
+        return dict(found)
 
 
 def _visible(keys: Iterable[str], folder: str) -> Iterable[str]:
