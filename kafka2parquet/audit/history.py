@@ -9,13 +9,14 @@ the file have holes, the file may still reach further: nobody but the tool that 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.object_names import ObjectName
+from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.footer_metadata import read_footer
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
@@ -40,6 +41,19 @@ class OtherFile:
     def is_before(self, offset: int | None) -> bool:
         """Return whether the file is history for a sink whose files begin at an offset; False without an offset."""
         return offset is not None and self.first_offset + max(1, self.rows) <= offset
+
+
+def sink_starts(begun: Iterable[tuple[int, int]], committed: Mapping[TopicPartition, int]) -> Mapping[int, int]:
+    """Return where the sink's files begin in each partition of a topic; the committed offset of a partition without files.
+
+    Args:
+        begun: partition and first offset of files of the sink, in any order.
+        committed: committed offsets of the topic's partitions.
+    """
+    starts: dict[int, int] = {}
+    for partition, offset in begun:
+        starts[partition] = min(starts.get(partition, offset), offset)
+    return {**{each.partition: offset for each, offset in committed.items()}, **starts}
 
 
 def read_other(storage: Storage, key: str, name: ObjectName) -> OtherFile | None:

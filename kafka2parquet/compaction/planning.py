@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from kafka2parquet.audit.history import sink_starts
 from kafka2parquet.clock import Clock
 from kafka2parquet.compaction.closed import Closed, missing_siblings
 from kafka2parquet.compaction.known import KnownFooters
@@ -268,11 +269,9 @@ def _history(folders: Mapping[str, OriginalFolder], merged: MergedTopic, closed:
 
     Such folders are left out: nobody knows what is in the old files, and readers of the merged files would miss their rows.
     """
-    starts: dict[int, int] = {}
     files = [original.file for folder in folders.values() for original in folder.new]
-    for file in (*files, *(cover.file for covers in merged.covers.values() for cover in covers)):
-        starts[file.partition] = min(starts.get(file.partition, file.start), file.start)
-    starts = {**{each.partition: offset for each, offset in closed.committed.items()}, **starts}
+    files += (cover.file for covers in merged.covers.values() for cover in covers)
+    starts = sink_starts(((file.partition, file.start) for file in files), closed.committed)
     return {
         name: len(folder.others)
         for name, folder in folders.items()

@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 
 import attrs
 
-from kafka2parquet.audit.history import OtherFile
+from kafka2parquet.audit.history import OtherFile, sink_starts
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.completeness.folders import TimeFolders
 from kafka2parquet.completeness.frontier import PartitionFrontier, frontier, newest_time_ms
@@ -157,16 +157,20 @@ class Completeness:
         return _missing_siblings(files, committed, self._naming.directory_delimiter, merged)
 
     def _starts(self, files: TopicFiles, committed: Mapping[TopicPartition, int], topic_id: str) -> Mapping[int, int]:
-        """Return the first offset of each partition's files, or the committed offset of a partition without files."""
-        found: dict[int, int] = {}
-        for footer in files.footers.values():
-            if isinstance(footer, FlushFooter) and not _differ(footer.topic_id, topic_id):
-                found[footer.partition] = min(found.get(footer.partition, footer.start), footer.start)
-        for marker in files.markers.values():
-            for file in marker.files if isinstance(marker, Marker) and not _differ(marker.topic_id, topic_id) else ():
-                if file.first_offset >= 0:
-                    found[file.partition] = min(found.get(file.partition, file.first_offset), file.first_offset)
-        return {**{each.partition: offset for each, offset in committed.items()}, **found}
+        """Return where the files of each partition begin, as footers and markers say. See `sink_starts`."""
+        begun = [
+            (footer.partition, footer.start)
+            for footer in files.footers.values()
+            if isinstance(footer, FlushFooter) and not _differ(footer.topic_id, topic_id)
+        ]
+        begun += (
+            (file.partition, file.first_offset)
+            for marker in files.markers.values()
+            if isinstance(marker, Marker) and not _differ(marker.topic_id, topic_id)
+            for file in marker.files
+            if file.first_offset >= 0
+        )
+        return sink_starts(begun, committed)
 
     def _settled(self, folder: Folder, files: TopicFiles, facts: _Facts, *, write: bool) -> FolderState:
         """Judge a folder, and write its marker if it is due. If another process was faster, its marker counts."""
