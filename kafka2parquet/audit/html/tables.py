@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
@@ -105,11 +106,12 @@ def _chosen(coverage: Coverage, most: int) -> Sequence[FlushRange]:
     """Choose the flushes that findings touch, and the newest of the others."""
     if len(coverage.flushes) <= most:
         return coverage.flushes
-    ranges = [(finding.start, finding.end) for finding in coverage.findings[:most] if finding.end > finding.start]
-    touched = {
+    found = [finding for finding in coverage.findings[:most] if finding.end > finding.start]
+    starts, ends = sorted(each.start for each in found), sorted(each.end for each in found)
+    touched = {  # more findings have begun at the flush's end than have ended before its start
         number
         for number, flush in enumerate(coverage.flushes)
-        if any(flush.start <= end and start <= flush.end for start, end in ranges)
+        if bisect.bisect_right(starts, flush.end) > bisect.bisect_left(ends, flush.start)
     }
     chosen = set(sorted(touched)[:most])
     for number in range(len(coverage.flushes) - 1, -1, -1):
