@@ -172,17 +172,12 @@ def _reading(plan: TaskPlan) -> Iterator[str]:
         what = f"the topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
     else:
         what = f"all topics whose names match {config.text(TOPICS_REGEX)}, also those that are created later,"
-    yield f"{_tasks(config)} will read {what} as members of the consumer group {plan.consumer.group_id}."
-    if _tasks(config).startswith("Up to"):
+    is_fixed = _is_used(config, TASKS) or (config.tasks_max == 1 and config.variable(TASKS_MAX) is None)
+    tasks = _number(config, TASKS if _is_used(config, TASKS) else TASKS_MAX, "task")
+    yield f"{'' if is_fixed else 'Up to '}{tasks} will read {what} as members of the consumer group {plan.consumer.group_id}."
+    if not is_fixed:
         yield f"A process starts at most one task for each partition and for each core that it may use ({TASKS} sets a number)."
     yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
-
-
-def _tasks(config: ConnectConfig) -> str:
-    if _is_used(config, TASKS):
-        return _number(config, TASKS, "task")
-    is_fixed = config.tasks_max == 1 and config.variable(TASKS_MAX) is None
-    return f"{'' if is_fixed else 'Up to '}{_number(config, TASKS_MAX, 'task')}"
 
 
 def _folder_change_notes(config: ConnectConfig) -> tuple[Problem, ...]:

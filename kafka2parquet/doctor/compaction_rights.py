@@ -121,8 +121,7 @@ def _merged(facts: Facts) -> str:
 
 def _originals(facts: Facts) -> list[str]:
     """Return the prefixes of the topics' folders; for a pattern of topics, the prefix of all files."""
-    names = facts.named_topics or tuple(topic.name for topic in facts.topics)
-    return [facts.naming.prefix(name) for name in names] or [facts.naming.base]
+    return [facts.naming.prefix(name) for name in facts.topic_names] or [facts.naming.base]
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -104,6 +104,11 @@ class Facts:
         return self.config.items(TOPICS)
 
     @property
+    def topic_names(self) -> tuple[str, ...]:
+        """The topics that the configuration names; for a pattern, those that were looked up."""
+        return self.named_topics or tuple(topic.name for topic in self.topics)
+
+    @property
     def principal(self) -> str:
         """The user that Kafka knows this client by, for commands; a placeholder if only the brokers know."""
         user = self.consumer.client_settings.get("sasl_plain_username")

@@ -20,8 +20,9 @@ def acl_command(facts: Facts) -> str:
 
 def quoted_topics(facts: Facts) -> list[str]:
     """Return the topics for a shell; a placeholder for those of a pattern that were not looked up."""
-    names = facts.named_topics or tuple(topic.name for topic in facts.topics)
-    return [shlex.quote(name) for name in names] or [f"'<each topic that matches {facts.config.text(TOPICS_REGEX)}>'"]
+    return [shlex.quote(name) for name in facts.topic_names] or [
+        f"'<each topic that matches {facts.config.text(TOPICS_REGEX)}>'"
+    ]
 
 
 def store_of(facts: Facts) -> str:

@@ -52,7 +52,7 @@ def load_authorities(file: str) -> None:
 
 
 def load_certificates(file: str, key_file: str | None = None, password: str | None = None) -> None:
-    """Load a file of the client's own certificates, with the private key in it or in a file of its own.
+    """Load a file of the client's own certificates, with the private key in it or in a separate file.
 
     Raises:
         OSError: a file can't be read, or has other content.

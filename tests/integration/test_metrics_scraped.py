@@ -68,7 +68,7 @@ class ScrapedSink:
 
 
 def follower_of(sink: ConnectSink, properties: Mapping[str, str], bootstrap: str) -> CatalogFollower:
-    """Returns a follower that registers the sink's files in a table in memory. Rejects are no gaps for it."""
+    """Returns a follower that registers the sink's files in a table in memory. It does not take rejects for gaps."""
     config, topic = load_connect_config(properties), properties["topics"]
     log = KafkaTopicLog(topic, bootstrap, f"connect-{config.name}")
     storage = make_storage(config, sink.worker().endpoint_url)

@@ -65,7 +65,7 @@ def _audit(world: SinkWorld, committed: int | None = 30) -> Coverage:
 
 
 def test_files_of_another_tool_before_the_first_flush_are_history(migrated: SinkWorld) -> None:
-    """They are counted in one line, are no findings, and their rows and offsets don't count."""
+    """They are counted in one line and are not findings, and their rows and offsets don't count."""
     before = _audit(migrated)
     _put(migrated, 0, 4)
     _put(migrated, 4, 6)

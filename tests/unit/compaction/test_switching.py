@@ -270,7 +270,7 @@ def test_a_damaged_plan_after_the_move(world: MergeWorld, catalog: MemoryCatalog
 
 
 def test_objects_that_stand_for_folders(world: MergeWorld, catalog: MemoryCatalog) -> None:
-    """An object that a console has created for a folder is no file, and holds up no partition."""
+    """An object that a console has created for a folder is not a file, and does not hold up a partition."""
     world.compact()
     empty = attrs.evolve(next(iter(world.storage.objects.values())), content=b"")
     world.storage.objects |= {f"topics/{TOPIC}/{HOUR}10/": empty, f"topics-merged/{TOPIC}/{HOUR}11/": empty}
